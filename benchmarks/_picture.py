@@ -1,0 +1,91 @@
+"""A picture of how cost grows: lines on two logarithmic axes, written as SVG by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+from xml.sax.saxutils import escape
+
+WIDTH, HEIGHT = 860, 400
+LEFT, RIGHT, TOP, BOTTOM = 70, 150, 48, 48
+COLOURS = {
+    "import": "#7a5195",
+    "learn": "#888888",
+    "plan": "#2f7ed8",
+    "rank": "#d45087",
+    "render": "#ff8c1a",
+    "deliver": "#2b8a3e",
+}
+
+
+def draw(figures: Sequence[dict[str, Any]]) -> str:
+    """CPU of our processes in seconds over subscribers, one line a stage; dashed for SQLite."""
+    points = [(f["subscribers"], f["rows"] * f["cpu_ms"] / 1000) for f in figures]
+    across, up = (
+        _Scale([x for x, _ in points], LEFT, WIDTH - RIGHT),
+        _Scale([y for _, y in points], HEIGHT - BOTTOM, TOP),
+    )
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
+        f'<text x="{LEFT}" y="24" font-size="15">CPU seconds of each stage by number of subscribers (both axes logarithmic)</text>',
+        *_grid(across, up),
+    ]
+    for database in dict.fromkeys(f["database"] for f in figures):
+        for stage, colour in COLOURS.items():
+            own = [f for f in figures if f["database"] == database and f["stage"] == stage]
+            parts += _line(own, across, up, colour, f"{stage}, {database}", database != "postgresql")
+    return "\n".join([*parts, "</svg>\n"])
+
+
+class _Scale:
+    """A value to a place on an axis of whole powers of ten."""
+
+    def __init__(self, values: Sequence[float], start: float, end: float) -> None:
+        self.low = math.floor(math.log10(min(values)))
+        self.high = max(math.ceil(math.log10(max(values))), self.low + 1)
+        self.start, self.end = start, end
+
+    def at(self, value: float) -> float:
+        share = (math.log10(value) - self.low) / (self.high - self.low)
+        return round(self.start + share * (self.end - self.start), 1)
+
+    def ticks(self) -> list[float]:
+        return [10.0**power for power in range(self.low, self.high + 1)]
+
+
+def _grid(across: _Scale, up: _Scale) -> list[str]:
+    parts = []
+    for value in across.ticks():
+        x = across.at(value)
+        parts.append(f'<line x1="{x}" y1="{TOP}" x2="{x}" y2="{HEIGHT - BOTTOM}" stroke="#dddddd"/>')
+        parts.append(f'<text x="{x}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{value:,.0f}</text>')
+    for value in up.ticks():
+        y = up.at(value)
+        parts.append(f'<line x1="{LEFT}" y1="{y}" x2="{WIDTH - RIGHT}" y2="{y}" stroke="#dddddd"/>')
+        parts.append(f'<text x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{value:g} s</text>')
+    return parts
+
+
+def _line(
+    figures: Sequence[dict[str, Any]], across: _Scale, up: _Scale, colour: str, name: str, is_dashed: bool
+) -> list[str]:
+    if not figures:
+        return []
+    places = [
+        (across.at(f["subscribers"]), up.at(f["rows"] * f["cpu_ms"] / 1000))
+        for f in sorted(figures, key=lambda f: f["subscribers"])
+    ]
+    dashes = ' stroke-dasharray="5 4"' if is_dashed else ""
+    path = " ".join(f"{x},{y}" for x, y in places)
+    dots = [f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in places]
+    x, y = places[-1]
+    label = (
+        "" if is_dashed else f'<text x="{x + 8}" y="{y + 4}" fill="{colour}">{escape(name.partition(",")[0])}</text>'
+    )
+    return [
+        f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dashes}><title>{escape(name)}</title></polyline>',
+        *dots,
+        label,
+    ]

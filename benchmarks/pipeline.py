@@ -1,0 +1,305 @@
+"""Cost of each stage of a day and how it grows: import, learn, plan, rank, render, deliver, for N subscribers.
+
+Each stage runs in processes of its own, as with workers, so that its memory is its own. CPU-ms a subscriber and peak
+memory are the figures to compare; seconds and rows a second change with whoever else uses the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from datetime import time as clock_time
+from pathlib import Path
+
+from sqlalchemy import Engine, literal, select, text
+
+from benchmarks import _crowd, _picture
+from benchmarks._services import Service, postgresql, sink
+from digest import outgoing, pipeline
+from digest.db.engine import insert, make_engine
+from digest.db.schema import migrate
+from digest.db.tables import IS_DIGEST, IS_TRIABLE, deliveries, papers, subscribers, votes
+from digest.delivery import ledger
+from digest.install import Install
+from digest.papers.ingest import ingest
+from digest.settings import Settings, load
+from digest.subscribers import transfer
+from digest.subscribers.subscriber import Preferences
+
+ROOT = Path(__file__).parents[1]
+MIDNIGHT = datetime.combine(_crowd.DAY, clock_time(), UTC)
+HOURS = 24  # from midnight UTC on: every zone has had one morning by then
+STAGES = ("import", "learn", "plan", "rank", "render", "deliver")
+SEVERAL = ("rank", "render", "deliver")  # may run in several processes at once
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One stage at one size. `peak_mb` is summed over its processes; `database_cpu_ms` is None for a server not ours."""
+
+    database: str
+    subscribers: int
+    stage: str
+    rows: int
+    seconds: float
+    cpu_ms: float
+    database_cpu_ms: float | None
+    peak_mb: float
+
+    def line(self) -> str:
+        rate = self.rows / self.seconds if self.seconds else 0.0
+        theirs = "      -" if self.database_cpu_ms is None else f"{self.database_cpu_ms:7.3f}"
+        return (
+            f"{self.database:<10} {self.subscribers:>9,} {self.stage:<8} {self.rows:>9,} {self.seconds:>9.1f} "
+            f"{rate:>9,.0f} {self.cpu_ms:>9.3f} {theirs} {self.peak_mb:>8.0f}"
+        )
+
+
+HEAD = (
+    f"{'database':<10} {'readers':>9} {'stage':<8} {'rows':>9} {'seconds':>9} {'rows/s':>9} {'CPU ms':>9} {'DB ms':>7} "
+    f"{'peak MB':>8}"
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = _options(arguments)
+    if options.stage:
+        return _one_stage(options)
+    if options.picture:
+        lines = Path(options.out).read_text(encoding="utf-8").splitlines()
+        Path(options.picture).write_text(_picture.draw([json.loads(line) for line in lines]), encoding="utf-8")
+        return 0
+    print(HEAD, flush=True)
+    for number in options.subscribers:
+        for figure in _day(number, options):
+            print(figure.line(), flush=True)
+            if options.out:
+                with Path(options.out).open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(figure)) + "\n")
+    return 0
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="digest bench pipeline", description=__doc__)
+    parser.add_argument("--subscribers", type=int, nargs="+", default=[1_000], metavar="N")
+    parser.add_argument("--database", default="postgresql", help="postgresql (a private server), sqlite, or a URL")
+    parser.add_argument("--workers", type=int, default=1, help="processes for rank, render and deliver")
+    parser.add_argument("--minutes", type=float, default=10.0, help="longest time to deliver")
+    parser.add_argument("--stages", nargs="+", default=list(STAGES), choices=STAGES)
+    parser.add_argument("--folder", type=Path, help="where databases are put; the usual temporary folder without")
+    parser.add_argument("--out", help="append the figures to this file as JSON lines")
+    parser.add_argument("--picture", help="draw the figures of --out into this SVG file and leave")
+    parser.add_argument("--stage", help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+def _day(number: int, options: argparse.Namespace) -> Iterator[Figure]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="digest-bench-", dir=options.folder)))
+        name, service = stack.enter_context(_database(options, folder))
+        environment = _environment(service.url, folder, stack.enter_context(sink()).port)
+        engine = make_engine(service.url)
+        migrate(engine)
+        _crowd_papers(engine, folder, service.url)
+        for stage in STAGES:
+            if stage not in options.stages and stage != "import":
+                continue
+            workers = options.workers if stage in SEVERAL else 1
+            before = service.cpu_seconds()
+            said = _run_stage(stage, number, workers, options.minutes, environment)
+            after = service.cpu_seconds()
+            rows = max(sum(one["rows"] for one in said), 1)
+            yield Figure(
+                name,
+                number,
+                stage,
+                rows,
+                max(one["seconds"] for one in said),
+                sum(one["cpu"] for one in said) * 1000 / rows,
+                None if before is None or after is None else (after - before) * 1000 / rows,
+                sum(one["peak_mb"] for one in said),
+            )
+            _settle(engine, stage)
+        engine.dispose()
+
+
+@contextmanager
+def _database(options: argparse.Namespace, folder: Path) -> Iterator[tuple[str, Service]]:
+    if options.database == "sqlite":
+        yield "sqlite", Service(f"sqlite:///{folder}/digest.db", 0)
+    elif options.database == "postgresql":
+        with postgresql(options.folder) as service:
+            yield "postgresql", service
+    else:
+        yield options.database.partition(":")[0].partition("+")[0], Service(options.database, 0)
+
+
+def _environment(url: str, folder: Path, port: int) -> dict[str, str]:
+    own = {
+        "DATABASE_URL": url,
+        "DATA_DIR": str(folder / "data"),
+        "SECRET_KEY": "a key for measuring that signs nothing of worth",
+        "PUBLIC_URL": "https://digest.example.org",
+        "MAIL_FROM": "Digest <digest@example.org>",
+        "SMTP_PORT": str(port),
+        "SMTP_SECURITY": "none",
+        "SOURCES": "file",
+        "PAPERS_FILE": str(folder / "papers.jsonl"),
+        "LOG_LEVEL": "WARNING",
+    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DIGEST_")}
+    return kept | {f"DIGEST_{name}": value for name, value in own.items()}
+
+
+def _crowd_papers(engine: Engine, folder: Path, url: str) -> None:
+    """Papers of past weeks to learn from, and those of the day, seen at its midnight."""
+    days, _ = _crowd.write_papers(folder / "papers.jsonl")
+    settings = Settings(database_url=url, sources=("file",), papers_file=folder / "papers.jsonl")
+    ingest(engine, settings, "file", days[:-1], MIDNIGHT - timedelta(days=30))
+    ingest(engine, settings, "file", days[-1:], MIDNIGHT)
+
+
+def _settle(engine: Engine, stage: str) -> None:
+    """What happens between the stages of a real day: statistics are taken; and some readers have voted before."""
+    if stage == "import":
+        voted = select(
+            subscribers.c.id, papers.c.id, literal(1), literal(MIDNIGHT - timedelta(days=20), votes.c.at.type)
+        )
+        pairs = voted.where(
+            subscribers.c.id % 5 == 0, papers.c.id % 200 == subscribers.c.id % 200, papers.c.listed_on < _crowd.DAY
+        )
+        with engine.begin() as connection:
+            connection.execute(
+                insert(connection, votes).from_select(["subscriber_id", "paper_id", "direction", "at"], pairs)
+            )
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE"))
+
+
+def _run_stage(
+    stage: str, number: int, workers: int, minutes: float, environment: dict[str, str]
+) -> list[dict[str, float]]:
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.pipeline",
+        "--stage",
+        stage,
+        "--subscribers",
+        str(number),
+        "--minutes",
+        str(minutes),
+    ]
+    running = [
+        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(workers)
+    ]
+    said = []
+    for process in running:
+        out = process.communicate()[0]
+        if process.returncode:
+            raise SystemExit(f"the stage {stage} failed; its own words stand above")
+        said.append(json.loads(out.splitlines()[-1]))
+    return said
+
+
+# --- inside the process of a stage ----------------------------------------------------------------------------------
+
+
+def _one_stage(options: argparse.Namespace) -> int:
+    run: dict[str, Callable[[argparse.Namespace], int]] = {
+        "import": _import,
+        "learn": _learn,
+        "plan": _plan,
+        "rank": _rank,
+        "render": _render,
+        "deliver": _deliver,
+    }
+    began, spent = time.monotonic(), time.process_time()
+    rows = run[options.stage](options)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    figures = {"rows": rows, "seconds": time.monotonic() - began, "cpu": time.process_time() - spent, "peak_mb": peak}
+    print(json.dumps(figures))
+    return 0
+
+
+@contextmanager
+def _install(now: datetime) -> Iterator[Install]:
+    install = Install(load(), lambda: now)
+    try:
+        yield install
+    finally:
+        install.close()
+
+
+def _import(options: argparse.Namespace) -> int:
+    with _install(MIDNIGHT) as install:
+        report = transfer.import_subscribers(
+            install.engine,
+            _crowd.csv_lines(options.subscribers[0]),
+            MIDNIGHT,
+            is_active=True,
+            source="a measurement",
+            base=Preferences(),
+        )
+    return report.added
+
+
+def _learn(_options: argparse.Namespace) -> int:
+    """Once a day, whatever the number of readers; its rows are the votes that are learned from."""
+    with _install(MIDNIGHT) as install:
+        return pipeline.learn(install).counts["likes"]
+
+
+def _plan(_options: argparse.Namespace) -> int:
+    planned = 0
+    for hour in range(1, HOURS + 1):
+        with _install(MIDNIGHT + timedelta(hours=hour)) as install:
+            planned += pipeline.plan(install).counts["planned"]
+    return planned
+
+
+def _rank(_options: argparse.Namespace) -> int:
+    with _install(MIDNIGHT + timedelta(hours=HOURS)) as install:
+        return pipeline.rank(install).counts["frozen"]
+
+
+def _render(_options: argparse.Namespace) -> int:
+    """Every waiting digest down to its bytes, without claiming or sending it."""
+    made = 0
+    with _install(MIDNIGHT + timedelta(hours=HOURS)) as install:
+        for ids in _waiting(install.engine):
+            claims = list(ledger.load_claims(install.engine, ids).values())
+            make = outgoing.prepare(install, claims)
+            made += sum(bool(make(claim).data) for claim in claims)
+    return made
+
+
+def _waiting(engine: Engine) -> Iterator[list[int]]:
+    last = 0
+    while True:
+        page = select(deliveries.c.id).where(IS_TRIABLE, IS_DIGEST, deliveries.c.id > last)
+        with engine.connect() as connection:
+            ids = list(connection.execute(page.order_by(deliveries.c.id).limit(pipeline.DELIVER_CHUNK)).scalars())
+        if not ids:
+            return
+        yield ids
+        last = ids[-1]
+
+
+def _deliver(options: argparse.Namespace) -> int:
+    with _install(MIDNIGHT + timedelta(hours=HOURS)) as install:
+        return pipeline.deliver(install, seconds=options.minutes * 60).counts["submitted"]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

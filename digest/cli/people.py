@@ -1,0 +1,200 @@
+"""Commands about subscribers: in, out, looked at, forgotten."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from digest.cli.progress import progress
+from digest.cli.shell import Failure, reports, settings_of
+from digest.install import Install
+from digest.subscribers import export as personal
+from digest.subscribers import lifecycle, rows, transfer
+from digest.subscribers.address import AddressRefused, own_mailboxes, parse
+from digest.subscribers.subscriber import Preferences, Subscriber
+from digest.subscribers.tabular import TransferRefused
+
+MOST_BAD_SHOWN = 20
+
+
+@click.group()
+def subscribers() -> None:
+    """Import, export, show and forget subscribers."""
+
+
+@contextmanager
+def _opened(context: click.Context) -> Iterator[Install]:
+    install = Install.open(settings_of(context))
+    try:
+        yield install
+    finally:
+        install.close()
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of the rows of a file."""
+
+    report: transfer.ImportReport
+
+    @property
+    def ok(self) -> bool:
+        return not self.report.bad_rows
+
+    def to_json(self) -> dict[str, Any]:
+        r = self.report
+        bad = [{"line": one.line, "reason": one.reason} for one in r.bad]
+        return {
+            "ok": self.ok,
+            "rows": r.rows,
+            "added": r.added,
+            "left_out": dict(r.left_out),
+            "bad_rows": r.bad_rows,
+            "bad": bad,
+        }
+
+    def __str__(self) -> str:
+        r = self.report
+        lines = [f"{r.rows:,} rows: {r.added:,} added, {sum(r.left_out.values()):,} left out, {r.bad_rows:,} bad"]
+        lines += [f"  left out {number:,}: {reason}" for reason, number in r.left_out.most_common() if number]
+        lines += [f"  line {one.line}: {one.reason}" for one in r.bad[:MOST_BAD_SHOWN]]
+        if r.bad_rows > MOST_BAD_SHOWN:
+            lines.append(
+                f"  and {r.bad_rows - MOST_BAD_SHOWN:,} more bad rows; --json lists the first {transfer.MOST_BAD_SHOWN:,}"
+            )
+        if r.bad_rows:
+            lines.append(
+                "The good rows are in. Correct the bad ones and import the file again: what is there is left as it is."
+            )
+        return "\n".join(lines)
+
+
+@subscribers.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.option(
+    "--active",
+    is_flag=True,
+    help="They agreed before: readers at once, with the file's proof of consent. Without it each is asked by mail.",
+)
+@click.pass_context
+@reports
+def import_(context: click.Context, file: Path, active: bool) -> Imported:
+    """Add subscribers from a CSV or JSON-lines FILE (- for standard input)."""
+    settings = settings_of(context)
+    tell = progress("rows")
+    base = Preferences(language=settings.language)
+    own = own_mailboxes(settings.from_address, settings.mail_reply_to, settings.envelope_domain)
+    with (
+        _opened(context) as install,
+        click.open_file(str(file), encoding="utf-8-sig", errors="surrogateescape") as lines,
+    ):
+        try:
+            report = transfer.import_subscribers(
+                install.engine,
+                lines,
+                install.now(),
+                is_active=active,
+                source=f"imported from {file.name}",
+                base=base,
+                own=own,
+                progress=lambda done: tell(done, None),
+            )
+        except TransferRefused as error:
+            raise Failure(f"{file} was not imported: {error}") from None
+    return Imported(report)
+
+
+@subscribers.command()
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="File to write; without it, standard output.",
+)
+@click.pass_context
+def export(context: click.Context, form: str, out: Path | None) -> None:
+    """Write all subscribers as CSV or JSON lines, in the form that import reads."""
+    with _opened(context) as install:
+        _export(install, form, out)
+
+
+def _export(install: Install, form: str, out: Path | None) -> None:
+    with install.engine.connect() as connection:
+        lines = transfer.export_subscribers(connection, form)
+        if out is None:
+            sys.stdout.writelines(lines)
+            return
+        with out.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(lines)
+    click.echo(f"Written to {out}.", err=True)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """All that is stored about one subscriber."""
+
+    found: dict[str, Any]
+    ok: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        return self.found
+
+    def __str__(self) -> str:
+        return json.dumps(self.found, indent=2, default=str, ensure_ascii=False)
+
+
+@subscribers.command()
+@click.argument("address")
+@click.pass_context
+@reports
+def show(context: click.Context, address: str) -> Shown:
+    """Everything stored about ADDRESS: state, preferences, consent, every mail and why one did not go."""
+    with _opened(context) as install, install.engine.connect() as connection:
+        found = _find(connection, address)
+        return Shown(personal.export(connection, found.id) or {})
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    address: str
+    ok: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        return {"forgotten": True}
+
+    def __str__(self) -> str:
+        return f"Everything about {self.address} is deleted. The ledger keeps its counts, without a name."
+
+
+@subscribers.command()
+@click.argument("address")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+@reports
+def forget(context: click.Context, address: str, yes: bool) -> Forgotten:
+    """Delete everything about ADDRESS."""
+    with _opened(context) as install:
+        with install.engine.connect() as connection:
+            found = _find(connection, address)
+        if not yes and sys.stdin.isatty():
+            click.confirm(f"Delete everything about {found.email}? This cannot be undone.", abort=True)
+        with install.engine.begin() as connection:
+            lifecycle.forget(connection, found.id, install.now())
+    return Forgotten(address)
+
+
+def _find(connection: Any, address: str) -> Subscriber:
+    try:
+        found = rows.find(connection, parse(address))
+    except AddressRefused as error:
+        raise Failure(f"{address!r} is not an address: {error}") from None
+    if found is None:
+        raise Failure(f"nobody is known by {address}. `digest subscribers export` lists who is.")
+    return found

@@ -1,0 +1,1 @@
+"""The engine, every table, and the migrations."""

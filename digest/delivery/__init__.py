@@ -1,0 +1,1 @@
+"""The ledger, the SMTP dialogue, and what comes back."""

@@ -1,0 +1,186 @@
+"""DKIM signatures (RFC 6376) by RSA-2048 and Ed25519 (RFC 8463), made for many mails that differ a little."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+PrivateKey = RSAPrivateKey | Ed25519PrivateKey
+
+# RFC 6376 5.4.1, and what RFC 8058 4 asks for. From is signed once more than it is there, so that nobody adds another.
+_WANTED = (
+    b"from to subject date message-id reply-to list-id list-unsubscribe list-unsubscribe-post feedback-id "
+    b"mime-version content-type content-transfer-encoding auto-submitted precedence"
+).split()
+_WANTED_SET = frozenset(_WANTED)
+_OVERSIGNED = [b"from"]
+_LEAST_RSA_BITS = 2048  # RFC 8301 3.2: 1024 must be refused by nobody, 2048 should be used
+_WIDTH = 76
+_BLANKS = re.compile(rb"[ \t]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One selector of one domain and its private key."""
+
+    domain: str
+    selector: str
+    private: PrivateKey = field(repr=False)
+
+    @property
+    def algorithm(self) -> str:
+        return "rsa-sha256" if isinstance(self.private, RSAPrivateKey) else "ed25519-sha256"
+
+    def dns_name(self) -> str:
+        """Where the public half belongs (RFC 6376 3.6.2.1)."""
+        return f"{self.selector}._domainkey.{self.domain}"
+
+    def dns_record(self) -> str:
+        """The text record that belongs there (RFC 6376 3.6.1, RFC 8463 4)."""
+        if isinstance(self.private, RSAPrivateKey):
+            public = self.private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            return f"v=DKIM1; k=rsa; p={b64encode(public).decode()}"
+        raw = self.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return f"v=DKIM1; k=ed25519; p={b64encode(raw).decode()}"
+
+    def sign(self, digest: bytes) -> bytes:
+        """Sign a SHA-256 digest; the same digest always gives the same signature."""
+        if isinstance(self.private, RSAPrivateKey):
+            return self.private.sign(digest, PKCS1v15(), Prehashed(SHA256()))
+        return self.private.sign(digest)
+
+
+def load_keys(domain: str, selectors: Sequence[str], pem: str) -> tuple[Key, ...]:
+    """The private keys in `pem`, one behind the other, in the order of `selectors`; ValueError says what is wrong."""
+    blocks = re.findall(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", pem, re.S)
+    if len(blocks) != len(selectors):
+        raise ValueError(f"{len(selectors)} DKIM selectors need as many private keys in PEM, found {len(blocks)}")
+    return tuple(Key(domain, name, _load(name, block)) for name, block in zip(selectors, blocks, strict=True))
+
+
+def throwaway_signer(domain: str) -> Signer:
+    """Signs samples where no key is set, so that they are whole mails; nobody can verify them."""
+    return Signer([Key(domain, "sample", Ed25519PrivateKey.generate())])
+
+
+def _load(selector: str, block: str) -> PrivateKey:
+    try:
+        key = load_pem_private_key(block.encode(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ValueError(f"the DKIM key of {selector} cannot be read; it must be PEM without a password") from None
+    if isinstance(key, Ed25519PrivateKey):
+        return key
+    if isinstance(key, RSAPrivateKey) and key.key_size >= _LEAST_RSA_BITS:
+        return key
+    raise ValueError(f"the DKIM key of {selector} must be RSA of at least {_LEAST_RSA_BITS} bits, or Ed25519")
+
+
+class Signer:
+    """Signs with all its keys at once; safe to share between threads.
+
+    c=relaxed/relaxed, no l=. The body is hashed once for all keys, and as it stands where it is canonical already: with
+    no run of blanks, no blank at a line's end and one line end at the end.
+    """
+
+    def __init__(self, keys: Sequence[Key]) -> None:
+        self._keys = tuple(keys)
+
+    def sign(self, message: bytes, at: datetime, is_canonical: bool = False) -> bytes:
+        """`message` (CRLF line ends, a head, an empty line, a body) with one DKIM-Signature per key in front.
+
+        ValueError when it has no From.
+
+        `at` is the mail's own Date, so that signing again gives the same bytes. `is_canonical` promises what the class
+        says of the body, and saves making sure.
+        """
+        head, _, body = message.partition(b"\r\n\r\n")
+        names, canonical = _signed_fields(head)
+        body_hash = b64encode(hashlib.sha256(body if is_canonical else canonical_body(body)).digest())
+        fields = hashlib.sha256(canonical)
+        signatures = [_field(key, names, int(at.timestamp()), body_hash, fields.copy()) for key in self._keys]
+        return b"".join((*signatures, message))
+
+
+def canonical_body(body: bytes) -> bytes:
+    """The body in relaxed form (RFC 6376 3.4.4)."""
+    if _is_canonical(body):
+        return body
+    body = _BLANKS.sub(b" ", body).replace(b" \r\n", b"\r\n")
+    body = body.removesuffix(b" ")  # a last line without a line end
+    while body.endswith(b"\r\n"):
+        body = body[:-2]
+    return body + b"\r\n" if body else b""
+
+
+def _is_canonical(body: bytes) -> bool:
+    """A tenth of the cost of making it so. Never true by mistake, but false for some that are."""
+    has_blanks = b"  " in body or b"\t" in body or b" \r\n" in body
+    return not has_blanks and body.endswith(b"\r\n") and not body.endswith(b"\r\n\r\n") and body != b"\r\n"
+
+
+def _signed_fields(head: bytes) -> tuple[bytes, bytes]:
+    """The names for h= and the fields they name, in relaxed form (RFC 6376 3.4.2, 5.4.2), for `head` without its end."""
+    found: dict[bytes, list[bytes]] = {}
+    for line in _unfolded(head).split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        name = name.rstrip(b" ").lower()
+        if name in _WANTED_SET:
+            found.setdefault(name, []).append(b"%b:%b\r\n" % (name, value.strip(b" ")))
+    if b"from" not in found:
+        raise ValueError("a mail without From cannot be signed (RFC 6376 5.4)")
+    lines = [(name, line) for name in _WANTED for line in reversed(found.get(name, ()))]  # of several the lowest first
+    return b":".join([name for name, _ in lines] + _OVERSIGNED), b"".join([line for _, line in lines])
+
+
+def _unfolded(head: bytes) -> bytes:
+    head = head.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ")
+    return _BLANKS.sub(b" ", head) if b"  " in head or b"\t" in head else head
+
+
+def _field(key: Key, names: bytes, at: int, body_hash: bytes, fields: hashlib._Hash) -> bytes:
+    """The whole DKIM-Signature field; it signs itself with b= empty and without its line end (RFC 6376 3.7)."""
+    start = b"\r\n\t".join(
+        (
+            b"v=1; a=%b; c=relaxed/relaxed; t=%d;" % (key.algorithm.encode(), at),
+            b"d=%b;" % key.domain.encode(),
+            b"s=%b;" % key.selector.encode(),
+            b"h=%b;" % _folded(names, b":", 2),
+            b"bh=%b;" % body_hash,
+            b"b=",
+        )
+    )
+    fields.update(b"dkim-signature:" + _unfolded(start))
+    signature = b64encode(key.sign(fields.digest()))
+    return b"DKIM-Signature: " + start + _wrapped(signature, 2) + b"\r\n"
+
+
+@lru_cache(maxsize=32)  # mails of one kind have the same fields
+def _folded(text: bytes, separator: bytes, used: int) -> bytes:
+    """Break between words; a line holds `_WIDTH` characters, the first has `used` and all have a tab."""
+    lines, line = [], b""
+    for word in text.split(separator):
+        if line and used + len(line) + len(word) + 2 * len(separator) >= _WIDTH:
+            lines.append(line)
+            line, used = word, 1
+        else:
+            line = line + separator + word if line else word
+    return (separator + b"\r\n\t").join([*lines, line])
+
+
+def _wrapped(text: bytes, used: int) -> bytes:
+    first = _WIDTH - 1 - used
+    rest = [text[n : n + _WIDTH - 1] for n in range(first, len(text), _WIDTH - 1)]
+    return b"\r\n\t".join([text[:first], *rest])

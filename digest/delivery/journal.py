@@ -1,0 +1,242 @@
+"""What a worker did with every mail, on disk before it does the next thing: a killed worker is not forgotten.
+
+One file per worker, `DATA_DIR/journal/NAME.journal`, a line per event: taken in hand, all but the final dot sent, reply.
+The worker holds it under flock, so a journal whose lock can be had belongs to a worker that is gone.
+
+What survives: every line whose call returned survives kill -9 and a crash of Python, because the kernel holds it. A
+power cut keeps what the kernel had written out, usually all but the last seconds; with `is_synced` every line is flushed
+to the disk first, at the price of one fdatasync each. A mail of which the line was lost is still claimed in the
+ledger and is sent again, the same bytes, when its lease ends. The folder must be on a local file system.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+
+from digest.delivery.outcomes import Against, Outcome, Phase, Verdict
+
+# Room kept behind the last line: enough for what all connections still have to say when the disk is full.
+_ROOM_BYTES = 64 * 1024
+_STEP_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One reply: the ledger's id, what it means, and when it came."""
+
+    id: int
+    outcome: Outcome
+    replied_at: datetime
+
+
+@dataclass(slots=True)
+class Story:
+    """All that a journal tells, by the ledger's ids.
+
+    `begun` were taken in hand and `doubtful` had all but their final dot sent, both without a reply; of these only the
+    doubtful may have arrived. `records` are replies, of the last try of each. What all of `preparing` share was being made.
+    """
+
+    records: dict[int, Record] = field(default_factory=dict)
+    begun: set[int] = field(default_factory=set)
+    doubtful: set[int] = field(default_factory=set)
+    preparing: set[int] = field(default_factory=set)
+
+
+class Journal:
+    """A locked journal: this worker's own (`Journal.create`), or one that a dead worker left (`abandoned`)."""
+
+    def __init__(self, path: Path, descriptor: int, is_synced: bool = False) -> None:
+        self.path = path
+        self._descriptor, self._is_synced = descriptor, is_synced
+        self._lock = Lock()
+        self._end = self._room = 0
+
+    @classmethod
+    def create(cls, folder: Path, is_synced: bool = False) -> Journal:
+        """A new, empty journal; call it in the process that writes it, after any fork. OSError: folder, disk full."""
+        folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            path = folder / f"{os.uname().nodename[:40]}-{os.getpid()}-{secrets.token_hex(4)}.journal"
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            journal = cls(path, descriptor, is_synced)
+            if not _has_lock(descriptor, path):
+                journal.close()  # somebody took it for a dead worker's in the instant before the lock
+                continue
+            try:
+                journal._make_room()
+            except OSError:
+                journal.remove()
+                raise
+            return journal
+
+    @property
+    def name(self) -> str:
+        """The worker's name in the ledger: host, process, and a random part; at most 80 characters."""
+        return self.path.stem
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    # Each of the next five writes one line and is safe from several threads. OSError, say ENOSPC, means that the line
+    # is written but there is no room for many more: start no other mail.
+
+    def prepare(self, ledger_ids: Sequence[int]) -> None:
+        """What these mails share is being made; call it before, since that may kill the worker too. None: it is made."""
+        self._append(b"prepare\t%b\n" % b" ".join(b"%d" % id for id in ledger_ids))
+
+    def begin(self, ledger_id: int) -> None:
+        """The mail is taken in hand; call it before it is made, so that a mail that kills its worker is known."""
+        self._append(b"begun\t%d\n" % ledger_id)
+
+    def before_dot(self, ledger_id: int) -> None:
+        """All but the final dot has left; from now on the mail may arrive."""
+        self._append(b"dot\t%d\n" % ledger_id)
+
+    def record(self, ledger_id: int, outcome: Outcome, replied_at: datetime) -> None:
+        """What became of it."""
+        self._append(_line(ledger_id, outcome, replied_at))
+
+    def leave(self) -> None:
+        """The worker goes on without this journal: no mail in it ended the worker."""
+        self._append(b"left\n")
+
+    def story(self) -> Story:
+        """What was written so far."""
+        return replay(self.path)
+
+    def clear(self) -> None:
+        """Forget everything, after it is committed to the ledger; only while nobody writes."""
+        with self._lock:
+            os.ftruncate(self._descriptor, 0)
+            self._end = self._room = 0
+            self._make_room()
+
+    def remove(self) -> None:
+        """Delete the file, after all in it is committed, and let go of it."""
+        self.path.unlink(missing_ok=True)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; from now on it counts as abandoned."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+    def _append(self, line: bytes) -> None:
+        with self._lock:
+            while line:
+                written = os.pwrite(self._descriptor, line, self._end)
+                self._end += written
+                line = line[written:]
+            if self._is_synced:
+                os.fdatasync(self._descriptor)
+            if self._room - self._end < _ROOM_BYTES:
+                self._make_room()
+
+    def _make_room(self) -> None:
+        """Reserve the blocks for what comes: ENOSPC here, and not on the line of a mail that is already gone."""
+        os.posix_fallocate(self._descriptor, self._end, _STEP_BYTES)
+        self._room = self._end + _STEP_BYTES
+
+
+def abandoned(folder: Path) -> Iterator[Journal]:
+    """The journals of workers that are gone, each locked by us until `remove` (after the commit) or the next one."""
+    for path in sorted(folder.glob("*.journal")):
+        try:
+            descriptor = os.open(path, os.O_RDWR)
+        except FileNotFoundError:
+            continue  # another worker was faster
+        with Journal(path, descriptor) as journal:
+            if _has_lock(descriptor, path):
+                yield journal
+
+
+def is_worker_alive(folder: Path, name: str) -> bool:
+    """Whether somebody on this machine holds the journal of that name."""
+    try:
+        descriptor = os.open(folder / f"{name}.journal", os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def replay(path: Path) -> Story:
+    """Read a journal. A line that was torn, by a kill or a power cut, tells nothing; what came before it stands."""
+    story = Story()
+    with path.open("rb") as lines:
+        for line in lines:
+            if line.endswith(b"\n"):
+                _tell(story, line[:-1].decode("utf-8", "replace").split("\t"))
+    return story
+
+
+def _tell(story: Story, fields: list[str]) -> None:
+    match fields:
+        case ["prepare", numbers]:
+            story.preparing = {int(number) for number in numbers.split() if number.isdecimal()}
+        case ["begun", number] if number.isdecimal():
+            story.begun.add(int(number))
+            story.records.pop(int(number), None)  # an earlier try: the ledger had it before it gave the mail out again
+        case ["dot", number] if number.isdecimal():
+            story.doubtful.add(int(number))
+        case ["left"]:
+            story.preparing.clear()
+            story.begun.clear()
+        case ["reply", *rest] if record := _record(rest):
+            story.records[record.id] = record
+            story.begun.discard(record.id)
+            story.doubtful.discard(record.id)
+
+
+def _has_lock(descriptor: int, path: Path) -> bool:
+    """Try the lock; false when somebody holds it, or removed the file before we had it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
+
+
+def _line(ledger_id: int, outcome: Outcome, replied_at: datetime) -> bytes:
+    text = " ".join(outcome.text.split())
+    flags = ("dead" if outcome.is_address_dead else "") + ("slow" if outcome.asks_to_slow_down else "")
+    return (
+        f"reply\t{ledger_id}\t{replied_at.timestamp():.6f}\t{outcome.verdict}\t{outcome.against}\t{outcome.phase}\t"
+        f"{outcome.code or ''}\t{outcome.status or ''}\t{flags}\t{text}\n"
+    ).encode("utf-8", "replace")
+
+
+def _record(fields: list[str]) -> Record | None:
+    try:
+        ledger_id, at, verdict, against, phase, code, status, flags, text = fields
+        outcome = Outcome(
+            Verdict(verdict),
+            Against(against),
+            Phase(phase),
+            int(code) if code else None,
+            status or None,
+            text,
+            is_address_dead="dead" in flags,
+            asks_to_slow_down="slow" in flags,
+        )
+        return Record(int(ledger_id), outcome, datetime.fromtimestamp(float(at), UTC))
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""Who is due, and the frozen choice of papers that they get."""

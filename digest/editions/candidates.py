@@ -1,0 +1,111 @@
+"""The papers that one run of ranking weighs, read once, and the drafts of editions that come of them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import structlog
+from sqlalchemy import Connection
+
+from digest.editions.build import Planned, build, window_start
+from digest.editions.calendar import last_asked, why_quiet
+from digest.editions.edition import Edition
+from digest.papers.paper import Paper
+from digest.papers.poison import sound_papers
+from digest.papers.store import load_papers, papers_first_seen, votes_gained
+from digest.ranking.crowd import Crowd
+from digest.ranking.features import TextModel
+from digest.ranking.rank import Day, Reader, prepare, rank
+
+log = structlog.get_logger(__name__)
+
+LATE_FOR = timedelta(days=14)  # how long a paper may take to rise and still get its second chance
+LISTED_BEFORE = timedelta(days=3)  # a list is read late now and then; a back-fill of last month is no news
+
+Draft = tuple[Planned, Edition | None, str]  # the reason says why there is no edition
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is new to a reader: first seen by us from `seen_from`, on a list of `listed_from` or later."""
+
+    seen_from: datetime
+    listed_from: date
+
+    def has(self, paper: Paper) -> bool:
+        return paper.first_seen_at >= self.seen_from and paper.listed_on >= self.listed_from
+
+
+class Candidates:
+    """Everything about the last days that does not depend on the reader; one prepared matrix for each window."""
+
+    def __init__(
+        self, connection: Connection, voted: Sequence[int], models: tuple[TextModel, Crowd] | None, now: datetime
+    ) -> None:
+        """`voted` are the papers that tastes are built from, `models` the newest fit, if there is one."""
+        self.now = now
+        self.recent = papers_first_seen(connection, now - LATE_FOR, now)
+        self.papers: Mapping[int, Paper] = {paper.id: paper for paper in self.recent}
+        self.gained = votes_gained(connection, self.papers, now)
+        self.asked = last_asked(connection, now)
+        self.read_to_at = self.recent[-1].first_seen_at if self.recent else now - LATE_FOR
+        self._voted = list(load_papers(connection, voted).values())
+        self._models = models
+        self._seen_at = [paper.first_seen_at for paper in self.recent]
+        self._prepared: dict[Window, Day] = {}
+
+    def window(self, since: datetime) -> Window:
+        """Equal for all readers whose windows hold the same papers: they share one matrix."""
+        first = bisect_right(self._seen_at, since)
+        seen_from = self._seen_at[first] if first < len(self._seen_at) else self.now
+        return Window(seen_from, (since - LISTED_BEFORE).date())
+
+    def day(self, window: Window) -> Day:
+        if window not in self._prepared:
+            fresh = [paper for paper in self.recent if window.has(paper)]
+            late = [paper for paper in self.recent if paper.first_seen_at < window.seen_from]
+            self._prepared[window] = self._prepare(fresh, late)
+        return self._prepared[window]
+
+    def _prepare(self, fresh: list[Paper], late: list[Paper]) -> Day:
+        """Without a paper that cannot be ranked, where there is one: no reader goes without a digest for it."""
+        text, crowd = self._models or (None, None)
+
+        def made(fresh: list[Paper], late: list[Paper], voted: list[Paper]) -> Day:
+            return prepare(fresh, text, crowd, self.now, voted=voted, late=late)
+
+        try:
+            return made(fresh, late, self._voted)
+        except Exception:
+            log.exception("candidates.failed")
+            sound = sound_papers([*fresh, *late, *self._voted], lambda paper: made([paper], [], [paper]))
+            fresh, late, voted = ([p for p in some if p.id in sound] for some in (fresh, late, self._voted))
+            return made(fresh, late, voted)
+
+
+def draft(planned: Sequence[Planned], readers: Mapping[int, Reader], candidates: Candidates) -> list[Draft]:
+    """An edition, or the reason for none, for each planned row. `readers` is by the row's id."""
+    now = candidates.now
+    groups: dict[Window, list[Planned]] = defaultdict(list)
+    for one in planned:
+        groups[candidates.window(window_start(one, now))].append(one)
+    drafts: list[Draft] = []
+    for window, group in groups.items():
+        day = candidates.day(window)
+        for one, choices in zip(group, rank(day, [readers[one.id] for one in group], now), strict=True):
+            reason = why_quiet(one.dated_on, candidates.asked, len(day.papers) > len(day.late))
+            voted_on = _voted_on(readers[one.id])
+            edition = build(one, choices, candidates.papers, candidates.gained, len(day.papers), now, reason, voted_on)
+            drafts.append((one, edition and replace(edition, read_to_at=candidates.read_to_at), reason))
+    return drafts
+
+
+def _voted_on(reader: Reader) -> dict[int, date]:
+    """Paper id -> the day of the reader's vote, on their own calendar."""
+    zone = ZoneInfo(reader.preferences.timezone)
+    return {vote.paper_id: vote.at.astimezone(zone).date() for vote in reader.votes}

@@ -1,0 +1,274 @@
+"""Planned rows in, frozen editions out: the SQL around building editions.
+
+A planned row is leased while it is ranked, so that two workers never rank the same reader, and a worker that dies
+leaves a trace in `crashes`. What was frozen never changes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, bindparam, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from digest.db.engine import chunks, database_now, delete_some, inserting, is_postgresql, reading
+from digest.db.tables import IS_PLANNED, IS_SUSPECT, DeliveryStatus, deliveries, editions, seen_papers, subscribers
+from digest.editions.build import Planned
+from digest.editions.edition import Edition, Kind, Pick
+from digest.papers.paper import Paper
+from digest.papers.store import load_papers
+from digest.ranking.choice import Reason, ReasonKind
+from digest.subscribers.subscriber import Cadence, Preferences, Quiet
+
+LEASE_SECONDS = 120.0
+MAX_CRASHES = 3
+PREFERENCES = (
+    "topics",
+    "muted",
+    "authors",
+    "organisations",
+    "cadence",
+    "hour",
+    "timezone",
+    "size",
+    "language",
+    "quiet",
+    "paused_until",
+)
+
+
+def claim_planned(engine: Engine, worker: str, limit: int, now: datetime) -> list[Planned]:
+    """Up to `limit` planned rows, leased to `worker`. A row that was in hand when workers died comes alone."""
+    with engine.begin() as connection:
+        free = or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until < database_now(connection))
+        _park(
+            connection, and_(free, IS_SUSPECT, deliveries.c.crashes >= MAX_CRASHES), "ranking it ended the worker", now
+        )
+        suspect = connection.execute(select(deliveries.c.id).where(IS_SUSPECT, free).limit(1)).scalar()
+        wanted = select(deliveries.c.id).where(IS_PLANNED, free).order_by(deliveries.c.id).limit(limit)
+        if suspect is not None:
+            wanted = wanted.where(deliveries.c.id == suspect)
+        if is_postgresql(connection):
+            wanted = wanted.with_for_update(skip_locked=True)
+        ids = connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id.in_(wanted))
+            .values(
+                worker=worker, lease_until=database_now(connection) + LEASE_SECONDS, crashes=deliveries.c.crashes + 1
+            )
+            .returning(deliveries.c.id)
+        ).scalars()
+        return [planned for page in chunks(sorted(ids)) for planned in _load_planned(connection, page)]
+
+
+def _load_planned(connection: Connection, ids: Sequence[int]) -> list[Planned]:
+    last = (
+        select(editions.c.subscriber_id, func.max(editions.c.read_to_at).label("since"))
+        .where(editions.c.subscriber_id.in_(select(deliveries.c.subscriber_id).where(deliveries.c.id.in_(ids))))
+        .group_by(editions.c.subscriber_id)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(deliveries, last.c.since, *(subscribers.c[name] for name in PREFERENCES))
+        .join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
+        .outerjoin(last, last.c.subscriber_id == deliveries.c.subscriber_id)
+        .where(deliveries.c.id.in_(ids))
+        .order_by(deliveries.c.id)
+    )
+    return [
+        Planned(
+            r.id, r.subscriber_id, r.dated_on, Kind(r.edition_kind), r.expires_at, _preferences(r), r.since, r.crashes
+        )
+        for r in rows
+    ]
+
+
+def _preferences(row: Any) -> Preferences:
+    return Preferences(
+        tuple(row.topics),
+        tuple(row.muted),
+        tuple(row.authors),
+        tuple(row.organisations),
+        Cadence(row.cadence),
+        row.hour,
+        row.timezone,
+        row.size,
+        row.language,
+        Quiet(row.quiet),
+        row.paused_until,
+    )
+
+
+def count_planned(engine: Engine) -> int:
+    with reading(engine).connect() as connection:
+        return connection.execute(select(func.count()).select_from(deliveries).where(IS_PLANNED)).scalar_one()
+
+
+def load_seen(connection: Connection, subscriber_ids: Collection[int], since: date) -> dict[int, frozenset[int]]:
+    """subscriber id -> ids of papers they were sent since that day."""
+    found: dict[int, set[int]] = defaultdict(set)
+    for page in chunks(sorted(subscriber_ids)):
+        rows = connection.execute(
+            select(seen_papers.c.subscriber_id, seen_papers.c.paper_id).where(
+                seen_papers.c.subscriber_id.in_(page), seen_papers.c.seen_on >= since
+            )
+        )
+        for subscriber_id, paper_id in rows:
+            found[subscriber_id].add(paper_id)
+    return {subscriber_id: frozenset(ids) for subscriber_id, ids in found.items()}
+
+
+def freeze(engine: Engine, worker: str, drafts: Sequence[tuple[Planned, Edition | None, str]], now: datetime) -> int:
+    """Commit what was chosen: the edition, its papers as seen, and the ledger's row, all or none; returns how many.
+
+    A draft is (planned row, edition or None, reason where None). A row whose lease was lost, or whose reader left
+    meanwhile, is left alone.
+    """
+    try:
+        return _freeze(engine, worker, drafts, now)
+    except IntegrityError:
+        if len(drafts) == 1:
+            return 0  # a paper of it was sent meanwhile: the lease ends, and it is ranked again without that paper
+        return sum(freeze(engine, worker, [draft], now) for draft in drafts)
+
+
+def _freeze(engine: Engine, worker: str, drafts: Sequence[tuple[Planned, Edition | None, str]], now: datetime) -> int:
+    with engine.begin() as connection:
+        held = _still_held(connection, worker, [planned.id for planned, _, _ in drafts])
+        kept = [draft for draft in drafts if draft[0].id in held]
+        made = [edition for _, edition, _ in kept if edition is not None]
+        if made:
+            connection.execute(*inserting(connection, editions, [_edition_values(edition) for edition in made]))
+            seen = [_seen_values(edition, pick) for edition in made for pick in edition.picks]
+            if seen:
+                connection.execute(*inserting(connection, seen_papers, seen))
+        _move_on(connection, [(planned.id, edition is not None, reason) for planned, edition, reason in kept], now)
+    return len(kept)
+
+
+def _still_held(connection: Connection, worker: str, ids: Sequence[int]) -> set[int]:
+    held: set[int] = set()
+    for page in chunks(ids):
+        statement = select(deliveries.c.id).where(deliveries.c.id.in_(page), IS_PLANNED, deliveries.c.worker == worker)
+        if is_postgresql(connection):
+            statement = statement.with_for_update()
+        held |= set(connection.execute(statement).scalars())
+    return held
+
+
+def _edition_values(edition: Edition) -> dict[str, Any]:
+    return {
+        "delivery_id": edition.id,
+        "subscriber_id": edition.subscriber_id,
+        "dated_on": edition.dated_on,
+        "kind": edition.kind,
+        "picks": [_pick_values(pick) for pick in edition.picks],
+        "weighed": edition.weighed,
+        "covers_from": edition.covers_from,
+        "covers_to": edition.covers_to,
+        "next_on": edition.next_on,
+        "frozen_at": edition.frozen_at,
+        "read_to_at": edition.read_to_at,
+        "quiet_reason": edition.quiet_reason,
+    }
+
+
+def _pick_values(pick: Pick) -> list[Any]:
+    reasons = [_reason_values(reason) for reason in pick.reasons]
+    return [pick.paper.id, pick.votes, pick.votes_gained, pick.is_second_chance, reasons]
+
+
+def _reason_values(reason: Reason) -> list[Any]:
+    values = [reason.kind, round(reason.contribution, 4), reason.detail, reason.paper_id]
+    return [*values, reason.liked_on.isoformat()] if reason.liked_on else values
+
+
+def _seen_values(edition: Edition, pick: Pick) -> dict[str, Any]:
+    return {
+        "subscriber_id": edition.subscriber_id,
+        "paper_id": pick.paper.id,
+        "delivery_id": edition.id,
+        "seen_on": edition.dated_on,
+    }
+
+
+def _move_on(connection: Connection, outcomes: Sequence[tuple[int, bool, str]], now: datetime) -> None:
+    cleared = {"worker": None, "lease_until": None, "crashes": 0}
+    for page in chunks([id for id, is_made, _ in outcomes if is_made]):
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id.in_(page))
+            .values(cleared | {"status": DeliveryStatus.WAITING, "mailed_at": now, "next_try_at": now})
+        )
+    skipped = [{"of": id, "why": reason} for id, is_made, reason in outcomes if not is_made]
+    if skipped:
+        values = cleared | {"status": DeliveryStatus.SKIPPED, "reason": bindparam("why"), "finished_at": now}
+        connection.execute(update(deliveries).where(deliveries.c.id == bindparam("of")).values(values), skipped)
+
+
+def forgive(engine: Engine, worker: str, ids: Sequence[int], reason: str, now: datetime) -> None:
+    """Ranking these failed: park those that failed MAX_CRASHES times, and let the others be tried again at once."""
+    with engine.begin() as connection:
+        mine = and_(deliveries.c.id.in_(ids), deliveries.c.worker == worker)
+        _park(connection, and_(mine, deliveries.c.crashes >= MAX_CRASHES), reason, now)
+        connection.execute(update(deliveries).where(mine, IS_PLANNED).values(worker=None, lease_until=None))
+
+
+def _park(connection: Connection, which: ColumnElement[bool], reason: str, now: datetime) -> None:
+    values = {"status": DeliveryStatus.SKIPPED, "reason": f"parked: {reason}", "finished_at": now}
+    connection.execute(
+        update(deliveries).where(IS_PLANNED, which).values(values | {"worker": None, "lease_until": None})
+    )
+
+
+def load_editions(engine: Engine, ids: Collection[int], known: Mapping[int, Paper] | None = None) -> dict[int, Edition]:
+    """delivery id -> its frozen edition, with its papers; those that are `known` already are not read again."""
+    papers = dict(known or {})
+    with reading(engine).connect() as connection:
+        rows = [
+            row
+            for page in chunks(sorted(ids))
+            for row in connection.execute(select(editions).where(editions.c.delivery_id.in_(page)))
+        ]
+        papers |= load_papers(connection, {pick[0] for row in rows for pick in row.picks} - papers.keys())
+    return {row.delivery_id: _as_edition(row, papers) for row in rows}
+
+
+_KINDS = {str(kind): kind for kind in ReasonKind}  # a look-up in the enumeration itself costs five times as much
+
+
+def _as_edition(row: Any, papers: Mapping[int, Paper]) -> Edition:
+    return Edition(
+        id=row.delivery_id,
+        subscriber_id=row.subscriber_id,
+        dated_on=row.dated_on,
+        kind=Kind(row.kind),
+        picks=tuple([_as_pick(papers, *values) for values in row.picks]),
+        weighed=row.weighed,
+        covers_from=row.covers_from,
+        covers_to=row.covers_to,
+        next_on=row.next_on,
+        frozen_at=row.frozen_at,
+        quiet_reason=row.quiet_reason,
+        read_to_at=row.read_to_at,
+    )
+
+
+def _as_pick(
+    papers: Mapping[int, Paper], id: int, votes: int | None, gained: int | None, is_late: bool, reasons: list[list[Any]]
+) -> Pick:
+    return Pick(papers[id], tuple([_as_reason(*one) for one in reasons]), votes, gained, is_late)
+
+
+def _as_reason(
+    kind: str, contribution: float, detail: str, paper_id: int | None, liked_on: str | None = None
+) -> Reason:
+    return Reason(_KINDS[kind], contribution, detail, paper_id, date.fromisoformat(liked_on) if liked_on else None)
+
+
+def drop_old_seen(engine: Engine, before: date) -> int:
+    """Forget what was sent before that day: such papers are no candidates any more. A part of it, where it is much."""
+    return delete_some(engine, seen_papers, seen_papers.c.seen_on < before)

@@ -1,0 +1,1 @@
+"""Votes and clicks, recorded once, and what they say of a taste."""

@@ -1,0 +1,42 @@
+"""Votes and clicks as the ranking wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, or_, select
+
+from digest.db.engine import chunks
+from digest.db.tables import clicks, papers, votes
+from digest.feedback.record import MORE
+from digest.ranking.evidence import Signal, Vote
+
+MOST_LIKES = 500_000  # what a fit learns from is bounded, however many readers vote
+
+
+def signals_of(connection: Connection, subscriber_ids: Sequence[int]) -> dict[int, list[Vote]]:
+    """Subscriber id -> what they said of papers; readers who said nothing are left out."""
+    found: dict[int, list[Vote]] = {}
+    for page in chunks(subscriber_ids):
+        for row in connection.execute(select(votes).where(votes.c.subscriber_id.in_(page))):
+            signal = Signal.UP if row.direction == MORE else Signal.DOWN
+            found.setdefault(row.subscriber_id, []).append(Vote(row.paper_id, signal, row.at))
+        for row in connection.execute(select(clicks).where(clicks.c.subscriber_id.in_(page))):
+            found.setdefault(row.subscriber_id, []).append(Vote(row.paper_id, Signal.CLICK, row.at))
+    return found
+
+
+def voted_papers(connection: Connection, since: datetime) -> set[int]:
+    """Papers that anybody voted on or clicked since then: what tastes are built from."""
+    said = [select(table.c.at).where(table.c.paper_id == papers.c.id, table.c.at >= since) for table in (votes, clicks)]
+    # One look into an index for each paper: reading all votes would take ever longer.
+    return set(connection.execute(select(papers.c.id).where(or_(*(one.exists() for one in said)))).scalars())
+
+
+def likes(connection: Connection) -> list[tuple[int, int]]:
+    """(subscriber id, paper id) of the newest MOST_LIKES votes for more and as many clicks."""
+    liked = select(votes.c.subscriber_id, votes.c.paper_id).where(votes.c.direction == MORE).order_by(votes.c.at.desc())
+    clicked = select(clicks.c.subscriber_id, clicks.c.paper_id).order_by(clicks.c.at.desc())
+    found = {(row[0], row[1]) for some in (liked, clicked) for row in connection.execute(some.limit(MOST_LIKES))}
+    return sorted(found)

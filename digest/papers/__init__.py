@@ -1,0 +1,1 @@
+"""What a source gave becomes papers in the database: identity, repaired text, ingestion."""

@@ -1,0 +1,90 @@
+"""The digest that somebody would get now, without planning, freezing or sending it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from digest import pipeline
+from digest.db.engine import reading
+from digest.editions import store
+from digest.editions.edition import Edition, Kind, Pick
+from digest.feedback import signals
+from digest.install import Install
+from digest.papers.store import load_papers, papers_first_seen, votes_gained
+from digest.ranking.choice import ReasonKind
+from digest.ranking.rank import Day, Reader, prepare, rank
+from digest.subscribers import rows
+from digest.subscribers.address import AddressRefused, parse
+from digest.subscribers.subscriber import Preferences
+
+PREVIEW_DAYS = 3  # a Monday morning still shows Friday's papers
+TO = "you@example.org"
+
+
+class NothingToShow(Exception):
+    """There is no such subscriber, or no paper. The text says what to do."""
+
+
+def candidates(install: Install, now: datetime) -> Day:
+    """The papers of the last days, ready to be ranked for anyone."""
+    with reading(install.engine).connect() as connection:
+        fresh = papers_first_seen(connection, now - timedelta(days=PREVIEW_DAYS), now)
+        voted = list(load_papers(connection, signals.voted_papers(connection, now - pipeline.VOTES_FOR)).values())
+    text, crowd = install.models.newest() or (None, None)
+    return prepare(fresh, text, crowd, now, voted=voted)
+
+
+def choose(day: Day, reader: Reader, now: datetime, gained: dict[int, int] | None = None) -> Edition:
+    """What `reader` would get of `day`; an edition that is stored nowhere."""
+    papers = {paper.id: paper for paper in day.papers}
+    [choices] = rank(day, [reader], now)
+    picks = tuple(
+        Pick(
+            papers[choice.paper_id],
+            choice.reasons,
+            papers[choice.paper_id].votes,
+            (gained or {}).get(choice.paper_id),
+            any(reason.kind is ReasonKind.SECOND_CHANCE for reason in choice.reasons),
+        )
+        for choice in choices
+    )
+    start = (now - timedelta(days=PREVIEW_DAYS)).date()
+    return Edition(
+        0, reader.subscriber_id, now.date(), Kind.DAILY, picks, len(day.papers), start, now.date(), None, now
+    )
+
+
+def for_topics(install: Install, topics: Sequence[str], now: datetime) -> bytes:
+    """The mail for these topics."""
+    preferences = Preferences(topics=tuple(topics), language=install.settings.language)
+    return _mail(install, Reader(0, preferences), TO, now)
+
+
+def for_subscriber(install: Install, address: str, now: datetime) -> bytes:
+    """The mail for a subscriber as they are now. Raises NothingToShow where the address is not subscribed."""
+    with reading(install.engine).connect() as connection:
+        try:
+            found = rows.find(connection, parse(address))
+        except AddressRefused as error:
+            raise NothingToShow(f"{address} is no address: {error}") from None
+        if found is None:
+            raise NothingToShow(f"{address} is not subscribed. `digest subscribers export` lists who is.")
+        seen = store.load_seen(connection, [found.id], (now - timedelta(days=60)).date())
+        votes = signals.signals_of(connection, [found.id])
+    reader = Reader(found.id, found.preferences, tuple(votes.get(found.id, ())), seen.get(found.id, frozenset()))
+    return _mail(install, reader, found.email, now)
+
+
+def _mail(install: Install, reader: Reader, to: str, now: datetime) -> bytes:
+    day = candidates(install, now)
+    with reading(install.engine).connect() as connection:
+        gained = votes_gained(connection, [paper.id for paper in day.papers], now)
+    edition = choose(day, reader, now, gained)
+    if not edition.picks:
+        raise NothingToShow(
+            "there is no paper to show for that day. Fetch some with `digest ingest`, or give another --date."
+        )
+    sheet = install.renderer.prepare([pick.paper for pick in edition.picks], [reader.preferences.language])
+    links = install.addresses.of_digest(edition, install.settings.click_tracking)
+    return sheet.fill(edition, to, reader.preferences.language, links, f"<preview@{install.settings.from_domain}>", now)

@@ -1,0 +1,1 @@
+"""Which papers for whom, and why: arrays in, arrays out."""

@@ -1,0 +1,103 @@
+"""The fitted models of an install: kept in the database, loaded from a local copy, swapped when a newer one is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryDirectory
+
+from sqlalchemy import Engine, delete, func, select
+
+from digest.db.engine import insert, reading
+from digest.db.tables import models
+from digest.papers.paper import Paper
+from digest.ranking.crowd import Crowd
+from digest.ranking.embeddings import Embedder, load
+from digest.ranking.features import TextModel
+
+KEPT = 3  # versions; old workers may still be ranking with the last but one
+FEWEST_PAPERS = 50  # below this a model is fitted on the spot from what is there
+
+
+class ModelShelf:
+    """Text model and crowd of the newest version; `folder` holds local copies, `embeddings` an optional model."""
+
+    def __init__(self, engine: Engine, folder: Path, embeddings: Path | None = None) -> None:
+        self._engine, self._folder, self._embeddings = engine, folder, embeddings
+        self._loaded: tuple[int, TextModel, Crowd] | None = None
+
+    def fitted_at(self) -> datetime | None:
+        """When the newest was fitted."""
+        with reading(self._engine).connect() as connection:
+            newest: datetime | None = connection.execute(
+                select(func.max(models.c.fitted_at, type_=models.c.fitted_at.type))
+            ).scalar_one()
+        return newest
+
+    def newest(self) -> tuple[TextModel, Crowd] | None:
+        """The newest fitted pair, or None before the first fit."""
+        with reading(self._engine).connect() as connection:
+            version = connection.execute(select(func.max(models.c.version))).scalar_one()
+        if version is None:
+            return None
+        if self._loaded is None or self._loaded[0] != version:
+            self._loaded = (version, *self._load(version))
+        return self._loaded[1:]
+
+    def _load(self, version: int) -> tuple[TextModel, Crowd]:
+        text_path, crowd_path = self._paths(version)
+        if not (text_path.exists() and crowd_path.exists()):
+            with reading(self._engine).connect() as connection:
+                row = connection.execute(select(models.c.text, models.c.crowd).where(models.c.version == version)).one()
+            self._write(text_path, row.text)
+            self._write(crowd_path, row.crowd)
+        return TextModel.load(text_path, embedder=self._embedder), Crowd.load(crowd_path)
+
+    @cached_property
+    def _embedder(self) -> Embedder | None:
+        return None if self._embeddings is None else load(self._embeddings)
+
+    def fit(self, papers: Sequence[Paper], likes: Iterable[tuple[int, int]], now: datetime) -> int | None:
+        """Fit both on all stored papers and votes; returns the new version.
+
+        None where there are too few papers, or where another process fitted that version meanwhile.
+        """
+        if len(papers) < FEWEST_PAPERS:
+            return None
+        with self._engine.begin() as connection:
+            version = (connection.execute(select(func.max(models.c.version))).scalar_one() or 0) + 1
+        text = TextModel.fit(papers, str(version), embedder=self._embedder)
+        crowd = Crowd.fit(likes, text.vectors(papers))
+        contents = [_saved(text), _saved(crowd)]
+        row = {"version": version, "fitted_at": now, "papers": len(papers), "text": contents[0], "crowd": contents[1]}
+        with self._engine.begin() as connection:
+            if not connection.execute(insert(connection, models).on_conflict_do_nothing(), row).rowcount:
+                return None
+            connection.execute(delete(models).where(models.c.version <= version - KEPT))
+        for path, content in zip(self._paths(version), contents, strict=True):
+            self._write(path, content)
+        self._drop_old(version - KEPT)
+        return version
+
+    def _paths(self, version: int) -> tuple[Path, Path]:
+        return self._folder / f"text-{version}.npz", self._folder / f"crowd-{version}.npz"
+
+    def _write(self, path: Path, content: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=self._folder, suffix=".part", delete=False) as unfinished:  # a process its own
+            unfinished.write(content)
+        Path(unfinished.name).replace(path)
+
+    def _drop_old(self, last: int) -> None:
+        for path in self._folder.glob("*-*.npz"):
+            if int(path.stem.partition("-")[2]) <= last:
+                path.unlink(missing_ok=True)
+
+
+def _saved(model: TextModel | Crowd) -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.npz"
+        model.save(path)
+        return path.read_bytes()

@@ -1,0 +1,1 @@
+"""A frozen edition becomes the bytes of a mail."""

@@ -1,0 +1,246 @@
+"""The filling of one reader's digest from a day's skeletons: no template, no parser, no encoder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+
+from digest.editions.edition import Edition, Pick
+from digest.papers.paper import Paper
+from digest.ranking.choice import ReasonKind
+from digest.rendering import mime
+from digest.rendering.desk import REASONS, TOKEN_MAX, Desk, Fragment
+from digest.rendering.layout import Form, Sizes, plan
+from digest.rendering.mime import Sender
+from digest.rendering.pages import Pages
+from digest.rendering.skeleton import html_piece, text_piece
+from digest.rendering.view import Links, disarmed
+from digest.rendering.wording import known_language
+
+# Looking a member up in its enumeration costs as much as joining a card, so the few that the loop needs are held here.
+_FULL, _SHORT, _LINE, _COUNTED = Form
+_FRESH, _TRENDING = ReasonKind.FRESH, ReasonKind.TRENDING
+_TOKEN_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+_PLAIN_ADDRESS = re.compile(r"https?://[A-Za-z0-9._~/:#-]{1,66}")
+_WORTH_SAYING = 0.2  # of the strongest reason's share of the score
+
+
+class Sheet:
+    """A day's papers, ready to be filled for any reader in any language."""
+
+    def __init__(self, sender: Sender, pages: Pages, papers: Iterable[Paper], languages: Iterable[str]) -> None:
+        self._sender, self._pages = sender, pages
+        self._papers: dict[int, Paper] = {}
+        self._desks: dict[str, Desk] = {}
+        self.add(papers, languages)
+
+    def add(self, papers: Iterable[Paper], languages: Iterable[str]) -> None:
+        """Take in papers that are not here yet, and languages."""
+        new = {paper.id: paper for paper in papers if paper.id not in self._papers}
+        self._papers |= new
+        for desk in self._desks.values():
+            desk.add(new.values())
+        for language in languages:
+            self._desk(language)
+
+    def fill(
+        self, edition: Edition, to: str, language: str, links: Links, message_id: str, dated_at: datetime
+    ) -> bytes:
+        """The wire bytes (CRLF, 7 bit, no line to dot-stuff) of one digest; the same arguments give the same bytes.
+
+        Raises mime.HeaderError when an address or an id must not stand in a header, ValueError for an edition without
+        papers (a quiet day is a letter).
+        """
+        picks = edition.picks
+        if not picks:
+            raise ValueError(f"edition {edition.id} has no papers; a quiet day is told by Renderer.quiet")
+        desk = self._desk(language)
+        fragments = [desk.fragment(pick.paper) for pick in picks]
+        html, text = _items(desk, edition, fragments, links)
+        h, t, fields = desk.frame(
+            edition.kind,
+            edition.dated_on,
+            len(picks),
+            edition.weighed,
+            edition.next_on,
+            edition.covers_from,
+            edition.covers_to,
+        )
+        subject_field, subject = desk.subject(edition.kind, edition.dated_on, len(picks), picks[0].paper.id)
+        web, web_text = _address(links.edition)
+        preferences, preferences_text = _address(links.preferences)
+        unsubscribe, unsubscribe_text = _address(links.unsubscribe)
+        return b"".join((
+            mime.personal_fields(to, message_id, dated_at), subject_field,
+            mime.unsubscribe_fields(links.unsubscribe, links.unsubscribe_address), fields,
+            mime.TEXT_PART,
+            t[0], web_text, t[1], *text, t[2], preferences_text, t[3], preferences_text, t[4], unsubscribe_text, t[5],
+            mime.HTML_PART,
+            h[0], subject, h[1], *_preheader(desk, fragments), h[2], web, h[3], *html,
+            h[4], preferences, h[5], preferences, h[6], unsubscribe, h[7],
+            mime.END,
+        ))  # fmt: skip
+
+    def forms(self, edition: Edition, language: str) -> list[Form]:
+        """How much of each paper the mail has room for."""
+        desk = self._desk(language)
+        return _planned_forms(desk, edition, [desk.fragment(pick.paper) for pick in edition.picks])
+
+    def _desk(self, tag: str) -> Desk:
+        return self._desks.get(tag) or self._made(known_language(tag))
+
+    def _made(self, language: str) -> Desk:
+        if language not in self._desks:
+            desk = self._desks[language] = Desk(self._sender, self._pages, language)
+            desk.add(self._papers.values())
+        return self._desks[language]
+
+
+def _items(
+    desk: Desk, edition: Edition, fragments: Sequence[Fragment], links: Links
+) -> tuple[list[bytes], list[bytes]]:
+    """The papers as pieces of both parts, in the forms that there is room for."""
+    forms = _planned_forms(desk, edition, fragments)
+    pairs = links.votes([pick.paper.id for pick in edition.picks])
+    more, more_text = _pieces([pair[0] for pair in pairs])
+    less, less_text = _pieces([pair[1] for pair in pairs])
+    clicks = _clicks(links, edition) if desk.is_tracking else None
+    html: list[bytes] = []
+    text: list[bytes] = []
+    last = _FULL
+    for place, (pick, fragment, form) in enumerate(zip(edition.picks, fragments, forms, strict=True)):
+        if form > _SHORT:
+            if form is _COUNTED:
+                _add(html, text, desk.counted(len(forms) - place, links.edition))
+                break
+            if last is not _LINE and place:
+                _add(html, text, desk.section)
+        last = form
+        index = form + 1 if place or form else 0  # the first one in full is the hero
+        if clicks:
+            _add(html, text, _tracked(desk, edition, fragment, place, index, (more[place], less[place], clicks[place])))
+            continue
+        h, t = desk.card(fragment, index, pick.votes, pick.paper.comments, pick.is_second_chance)
+        if form is _LINE:
+            _add(html, text, (h[0], t[0]))
+            continue
+        html.append(h[0])
+        text.append(t[0])
+        _add_reasons(html, text, desk, pick, REASONS[index], edition.dated_on, less[place])
+        html += (h[1], more[place], h[2], less[place], h[3])
+        text += (t[1], more_text[place], t[2], less_text[place], t[3])
+    return html, text
+
+
+def _tracked(
+    desk: Desk, edition: Edition, fragment: Fragment, place: int, form: int, tokens: tuple[bytes, bytes, bytes]
+) -> tuple[bytes, bytes]:
+    """A card whose title and abstract lead over /k/. Tokens: more, less, click."""
+    pick = edition.picks[place]
+    more, less, click = tokens
+    reasons, reasons_text = _reasons(desk, pick, REASONS[form], edition.dated_on, less)
+    said, label, label_text = desk.marks(pick.votes, pick.paper.comments, pick.is_second_chance)
+    both = {"counts": said, "more": more, "less": less, "click": click}
+    return (
+        fragment.html[form].fill(both | {"label": label, "reasons": reasons}),
+        fragment.text[form].fill(both | {"label": label_text, "reasons": reasons_text}),
+    )
+
+
+def _clicks(links: Links, edition: Edition) -> list[bytes]:
+    if links.clicks is None:
+        raise ValueError("clicks are tracked, and these Links have none")
+    return _pieces(list(links.clicks([pick.paper.id for pick in edition.picks])))[0]
+
+
+def _planned_forms(desk: Desk, edition: Edition, fragments: Sequence[Fragment]) -> list[Form]:
+    """The form of each paper. What each reader's reasons take is counted only where not all papers fit in full anyway."""
+    if sum([fragment.full_at_most for fragment in fragments]) <= desk.room:
+        return [_FULL] * len(fragments)
+    return plan(
+        [
+            _sizes(desk, pick, fragment, edition.dated_on)
+            for pick, fragment in zip(edition.picks, fragments, strict=True)
+        ],
+        desk.room,
+    )
+
+
+def _sizes(desk: Desk, pick: Pick, fragment: Fragment, today: date) -> Sizes:
+    label = desk.label_bytes if pick.is_second_chance else 0
+    said = [len(_reasons(desk, pick, most, today, _ANY_TOKEN)[0]) for most in REASONS[1:3]]
+    full, short, line = fragment.sizes
+    return Sizes(full + label + said[0], short + label + said[1], line)
+
+
+_ANY_TOKEN = b"x" * TOKEN_MAX
+
+
+def _add(html: list[bytes], text: list[bytes], pieces: tuple[bytes, bytes]) -> None:
+    html.append(pieces[0])
+    text.append(pieces[1])
+
+
+def _reasons(desk: Desk, pick: Pick, most: int, today: date, less: bytes) -> tuple[bytes, bytes]:
+    """The strongest reasons as rows of both parts."""
+    html: list[bytes] = []
+    text: list[bytes] = []
+    _add_reasons(html, text, desk, pick, most, today, less)
+    return b"".join(html), b"".join(text)
+
+
+def _add_reasons(
+    html: list[bytes], text: list[bytes], desk: Desk, pick: Pick, most: int, today: date, less: bytes
+) -> None:
+    """At most `most` reasons, the strongest first. A reason's place in the pick is part of its address."""
+    reasons, row = pick.reasons, desk.row
+    least = _WORTH_SAYING * reasons[0].contribution if reasons else 0.0
+    for place, reason in enumerate(reasons):
+        if not most:
+            return
+        kind, share = reason.kind, reason.contribution
+        if (share <= 0 or share < least) and kind is not _FRESH:
+            continue
+        votes, gained = (pick.votes, pick.votes_gained) if kind is _TRENDING else (None, None)  # else they say nothing
+        before, after, said = row(kind, reason.detail, reason.liked_on, votes, gained, place, today)
+        if after:
+            html += (before, less, after)
+        else:
+            html.append(before)
+        text.append(said)
+        most -= 1
+
+
+def _preheader(desk: Desk, fragments: Sequence[Fragment]) -> tuple[bytes, ...]:
+    """The next two titles; where there is but one paper, how its gist begins."""
+    if len(fragments) == 1:
+        return (fragments[0].opening,)
+    if len(fragments) == 2:
+        return desk.also, fragments[1].teaser
+    return desk.also, fragments[1].teaser, _BETWEEN, fragments[2].teaser
+
+
+_BETWEEN = html_piece(" · ")
+
+
+def _pieces(tokens: list[str]) -> tuple[list[bytes], list[bytes]]:
+    """The tokens as pieces of the HTML and of the text part. Raises ValueError for one that is not base64url."""
+    joined = "-".join(tokens)
+    if joined.encode().translate(None, _TOKEN_LETTERS):
+        raise ValueError("a token has letters that need encoding in a URL")
+    html = _lines(tokens)
+    return html, html if disarmed(joined) is joined else _lines([disarmed(token) for token in tokens])
+
+
+def _lines(tokens: list[str]) -> list[bytes]:
+    return "=\r\n".join([*tokens, ""]).encode().splitlines(keepends=True)
+
+
+def _address(url: str) -> tuple[bytes, bytes]:
+    """An address as pieces of the HTML and of the text part."""
+    if not _PLAIN_ADDRESS.fullmatch(url):
+        return html_piece(url), text_piece(url)
+    piece = url.encode("ascii") + b"=\r\n"
+    said = disarmed(url)
+    return piece, piece if said is url else text_piece(said)

@@ -1,0 +1,235 @@
+"""What templates get: plain frozen values whose strings are final and in the reader's language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import quote, urlsplit
+
+from digest.papers import links
+from digest.papers.paper import Paper
+from digest.papers.text import clip
+from digest.rendering.gist import gist, shortened
+from digest.rendering.mime import Sender
+from digest.rendering.skeleton import slot
+from digest.rendering.wording import Words
+
+# Top-level domains and host names that spam filters count against a mail; the paper's page on the web still links there.
+_DISTRUSTED = frozenset(
+    [
+        "bid",
+        "buzz",
+        "click",
+        "cyou",
+        "date",
+        "faith",
+        "fit",
+        "fun",
+        "gdn",
+        "icu",
+        "life",
+        "online",
+        "ooo",
+        "review",
+        "stream",
+        "top",
+        "trade",
+        "vip",
+        "work",
+        "world",
+    ]
+)
+_HEX_LABEL = re.compile(r"\b(?![0-9a-f]{0,12}[a-f]{3})[0-9a-f]{6,}\b")
+_COIN = re.compile(r"(?:^|[-/])[13][1-9A-HJ-NP-Za-km-z]{29,34}(?:-|$)")
+TITLE_MAX = 300
+_MARKUP = re.compile(
+    r"""</?(?:(a|abbr|b|big|code|em|font|i|q|s|script|small|span|strike|strong|style|sub|sup|tt|u)"""
+    r"""|blockquote|br|center|div|h[1-6]|hr|iframe|img|li|object|ol|p|pre|svg|table|td|tr|ul|video)"""
+    r"""(?:\s+[\w:-]+\s*=\s*(?:"[^"]{0,500}"|'[^']{0,500}'|[^\s"'>]{1,500}))*\s*/?>""",
+    re.IGNORECASE,
+)
+# "Tool.cpp: ..." as the text of a link to arxiv.org is what spam filters take for a link that lies about where it leads.
+_LOOKS_LIKE_HOST = re.compile(r"\s*(?:https?://)?(?:[a-z0-9-]+\.)+[a-z]{2,}", re.IGNORECASE)
+_SHORTENERS = frozenset(
+    ["bit.ly", "buff.ly", "cutt.ly", "goo.gl", "is.gd", "lnkd.in", "ow.ly", "rebrand.ly", "t.co", "tinyurl.com"]
+)
+
+
+def _no_tokens(_paper_ids: Sequence[int]) -> Sequence[tuple[str, str]]:
+    raise ValueError("a digest needs Links with votes")
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The addresses that belong to one reader's mail. Whoever makes them has signed them.
+
+    `votes(paper_ids)` gives for each paper the tokens of /v/<token> that vote more and less; "/" and the place of a
+    reason in the pick, counted from 0, after the token of less makes the address of that reason's "less of this".
+    `clicks(paper_ids)` gives the tokens of /k/<token> and is asked only when tracking is on. `action` is what the one
+    button of a single mail does. `unsubscribe_address` takes a mail as an unsubscription.
+    """
+
+    preferences: str
+    unsubscribe: str
+    edition: str = ""
+    action: str = ""
+    unsubscribe_address: str = ""
+    votes: Callable[[Sequence[int]], Sequence[tuple[str, str]]] = _no_tokens
+    clicks: Callable[[Sequence[int]], Sequence[str]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardView:
+    """One paper. `label`, `counts`, `reasons` (rendered rows) and the tokens in `more` and `less` belong to the reader."""
+
+    title: str
+    url: str
+    is_title_linked: bool
+    byline: str
+    dated: str
+    gist: str
+    brief: str
+    links: tuple[LinkView, ...]
+    more_label: str
+    less_label: str
+    more: str
+    less: str
+    label: str = slot("label")
+    counts: str = slot("counts")
+    reasons: str = slot("reasons")
+
+
+@dataclass(frozen=True, slots=True)
+class FooterView:
+    """The end of a list mail."""
+
+    why: str
+    change: LinkView
+    pause: LinkView
+    unsubscribe: LinkView
+    archive: LinkView
+    closing: str = slot("closing")
+
+
+@dataclass(frozen=True, slots=True)
+class DigestView:
+    footer: FooterView
+    web: LinkView
+    subject: str = slot("subject")
+    preheader: str = slot("preheader")
+    heading: str = slot("heading")
+    lead: str = slot("lead")
+    items: str = slot("items")
+
+
+@dataclass(frozen=True, slots=True)
+class LetterView:
+    """A mail with one thing to say: `button` is what the reader came for, `fine_print` what they need only sometimes."""
+
+    subject: str
+    preheader: str
+    heading: str
+    paragraphs: tuple[str, ...]
+    button: LinkView | None = None
+    after: tuple[str, ...] = ()
+    links: tuple[LinkView, ...] = ()
+    fine_print: str = ""
+    footer: FooterView | None = None
+
+
+def card(paper: Paper, words: Words, sender: Sender) -> CardView:
+    """The part of a card that is the same for every reader; the reader's part are slots."""
+    title = clip(without_markup(paper.title), TITLE_MAX)
+    known = paper_links(paper, words, sender.public_url)
+    if sender.is_tracking:
+        known = (replace(known[0], url=f"{sender.public_url}/k/{slot('click')}"), *known[1:])
+    text = without_markup(gist(paper.gist, paper.abstract))
+    return CardView(
+        title=title,
+        url=known[0].url,
+        is_title_linked=not _LOOKS_LIKE_HOST.match(title),
+        byline=without_markup(words.byline(paper.organization, paper.authors)),
+        dated=words.full_date(paper.published_on or paper.listed_on),
+        gist=text,
+        brief=shortened(text),
+        links=known,
+        more_label=words.more_like_this(),
+        less_label=words.less_like_this(),
+        more=f"{sender.public_url}/v/{slot('more')}",
+        less=f"{sender.public_url}/v/{slot('less')}",
+    )
+
+
+def without_markup(text: str) -> str:
+    """Without HTML tags that a source left in its text. What only looks like one (`<EOS>`, `a <b and c> d`) stays."""
+    return " ".join(_MARKUP.sub(lambda tag: "" if tag[1] else " ", text).split()) or text if "<" in text else text
+
+
+def paper_links(paper: Paper, words: Words, public_url: str) -> tuple[LinkView, ...]:
+    """Abstract first, then what else there is."""
+    found = []
+    if key := paper.arxiv_id:
+        address = quote(key, safe="/.")
+        found += [
+            LinkView(words.abstract(), f"https://arxiv.org/abs/{address}"),
+            LinkView(words.pdf(), f"https://arxiv.org/pdf/{address}"),
+        ]
+    else:
+        found.append(LinkView(words.abstract(), f"{public_url}/paper/{paper.id}"))
+    if paper.code_url and is_welcome(paper.code_url):
+        found.append(LinkView(words.code(paper.code_stars), paper.code_url))
+    if paper.project_url and is_welcome(paper.project_url):
+        found.append(LinkView(words.project(), paper.project_url))
+    if paper.comments and paper.arxiv_id and paper.source == "huggingface":
+        found.append(LinkView(words.discussion(), f"https://huggingface.co/papers/{quote(paper.arxiv_id, safe='/.')}"))
+    return tuple(found)
+
+
+def is_welcome(url: str | None) -> bool:
+    """A link that the checks of papers/links let through, at a host that spam filters do not hold against the whole mail."""
+    if url is None or links.page(url) != url:
+        return False
+    host = urlsplit(url).hostname or ""
+    return not (host in _SHORTENERS or host.rpartition(".")[2] in _DISTRUSTED or _HEX_LABEL.search(host))
+
+
+def disarmed(address: str) -> str:
+    """A link or token as the text part shows it: the same address, spelt so that it is not taken for a Bitcoin address.
+
+    One token in some thousands has thirty such letters between two hyphens, and spam filters read the text part.
+    """
+    if not _COIN.search(address):
+        return address
+    before, slash, token = address.rpartition("/")
+    return before + slash + token.replace("-", "%2D")
+
+
+def footer(words: Words, sender: Sender) -> FooterView:
+    """The end of every list mail; the reader's addresses are slots."""
+    preferences = slot("preferences")
+    return FooterView(
+        why=words.why(sender.name, sender.host),
+        change=LinkView(words.change(), preferences),
+        pause=LinkView(words.pause(), preferences + "#pause"),
+        unsubscribe=LinkView(words.unsubscribe(), slot("unsubscribe")),
+        archive=LinkView(words.archive(), f"{sender.public_url}/papers"),
+    )
+
+
+def digest_view(words: Words, sender: Sender) -> DigestView:
+    """The frame of a digest, all that belongs to a reader or an edition left as slots."""
+    return DigestView(footer=footer(words, sender), web=LinkView(words.all_on_the_web(), slot("edition")))
+
+
+def counts(words: Words, votes: int | None, comments: int | None) -> str:
+    """` · 90 votes · 3 comments`, with what is known."""
+    said = [words.votes(votes)] if votes is not None else []
+    said += [words.comments(comments)] if comments else []
+    return "".join(f" · {one}" for one in said)

@@ -1,0 +1,1 @@
+"""Where papers come from: one module per service, all over one polite client."""

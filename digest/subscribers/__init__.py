@@ -1,0 +1,1 @@
+"""People known by one address: their states, links, preferences and suppressions."""

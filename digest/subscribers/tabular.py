@@ -1,0 +1,119 @@
+"""Rows of CSV or JSON-lines files: read one by one however broken, written so that spreadsheets run nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+LONGEST_LINE = 1_000_000
+LINES_OF_A_CELL = 50
+_RISKY = "=+-@\t\r"  # what a spreadsheet takes for a formula
+
+
+class TransferRefused(ValueError):
+    """The whole file cannot be read. Says why and what to do."""
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Lines of a file with their ends. Broken UTF-8 spoils its own row only, and no line is held beyond a million letters."""
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        while line := file.readline(LONGEST_LINE):
+            yield line
+
+
+def rows(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """(line number, fields or why there are none)."""
+    numbered = enumerate(lines, 1)
+    number, first = next((one for one in numbered if one[1].strip("\ufeff \t\r\n")), (1, ""))
+    first = first.lstrip("\ufeff")
+    if first.lstrip().startswith("{"):
+        return _json_rows(chain([(number, first)], numbered))
+    return _csv_rows(first, numbered)
+
+
+def _json_rows(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    for number, line in lines:
+        if not line.strip():
+            continue
+        try:
+            given = json.loads(line)
+        except (ValueError, RecursionError):
+            yield number, "not valid JSON; write one object a line"
+            continue
+        yield number, given if isinstance(given, dict) else "not an object with names and values"
+
+
+def _csv_rows(head: str, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    delimiter = next((mark for mark in (",", ";", "\t") if mark in head), ",")
+    names = [name.strip().lower() for name in _cells(head, delimiter) or []]
+    if "email" not in names:
+        raise TransferRefused(
+            "The first line names no column `email`. Write a first line with the names of the columns, like email,topics,cadence."
+        )
+    again: deque[tuple[int, str]] = deque()
+    while True:
+        number, record, following = _record(again, lines)
+        if not record:
+            return
+        if not record.strip():
+            continue
+        cells = _cells(record, delimiter)
+        if cells is not None and len(cells) == len(names):
+            yield number, {name: _unguarded(cell) for name, cell in zip(names, cells, strict=True)}
+            continue
+        again.extendleft(reversed(following))  # a stray quote must not take its neighbours along
+        found = (
+            "a quote is never closed"
+            if cells is None
+            else f"{len(cells)} cells where the first line names {len(names)}"
+        )
+        yield number, f"{found}; check its quotes and separators"
+
+
+def _record(again: deque[tuple[int, str]], lines: Iterator[tuple[int, str]]) -> tuple[int, str, list[tuple[int, str]]]:
+    """(line number, one record, the lines after the first that it took): a cell in quotes may span lines."""
+
+    def advance() -> tuple[int, str]:
+        return again.popleft() if again else next(lines, (0, ""))
+
+    number, record = advance()
+    following: list[tuple[int, str]] = []
+    while record.count('"') % 2 and len(following) < LINES_OF_A_CELL:
+        more = advance()
+        if not more[1]:
+            break
+        following.append(more)
+        record += more[1]
+    return number, record, following
+
+
+def _cells(record: str, delimiter: str) -> list[str] | None:
+    """None where a quote stays open, or a cell is too long."""
+    if record.count('"') % 2:
+        return None
+    try:
+        return next(csv.reader(io.StringIO(record, newline=""), delimiter=delimiter), [])
+    except csv.Error:
+        return None
+
+
+def csv_line(cells: Iterable[str]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\r\n").writerow(cells)
+    return buffer.getvalue()
+
+
+def guarded(cell: str) -> str:
+    """A quote before what a spreadsheet would run, and before a quote, so that reading back is sure."""
+    return "'" + cell if cell[:1] and cell[0] in _RISKY + "'" else cell
+
+
+def _unguarded(cell: str) -> str:
+    return cell[1:] if re.match(r"'[=+\-@\t\r']", cell) else cell

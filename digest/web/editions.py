@@ -1,0 +1,33 @@
+"""One reader's digest in a browser."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, make_response, render_template
+
+from digest.editions.store import load_editions
+from digest.web import errors
+from digest.web.message import speak_to
+from digest.web.site import site
+
+blueprint = Blueprint("editions", __name__)
+
+
+@blueprint.get("/e/<token>")
+def show(token: str) -> Response:
+    here = site()
+    delivery_id = here.links.read_edition(token)
+    if delivery_id is None:
+        return errors.dead_link()
+    edition = load_editions(here.engine, [delivery_id]).get(delivery_id)
+    if edition is None:
+        return errors.dead_link()
+    speak_to(edition.subscriber_id)
+    votes = here.links.votes(edition.subscriber_id, [pick.paper.id for pick in edition.picks], edition.id)
+    page = render_template(
+        "edition.html",
+        edition=edition,
+        votes=votes,
+        preferences_link=f"/p/{here.links.preferences(edition.subscriber_id)}",
+        unsubscribe_link=f"/u/{here.links.unsubscribe(edition.subscriber_id)}",
+    )
+    return make_response(page)

@@ -1,0 +1,184 @@
+"""No recurring query reads a whole table that grows: each is run on a filled database, then explained."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event, text
+
+from digest import overview
+from digest.db.engine import inserting, is_postgresql, make_engine
+from digest.db.tables import (
+    bounces,
+    clicks,
+    consents,
+    deliveries,
+    editions,
+    listings,
+    papers,
+    seen_papers,
+    stage_runs,
+    subscribers,
+    votes,
+)
+from digest.delivery import ledger
+from digest.delivery.retention import drop_old
+from digest.editions import plan, store
+from digest.feedback import signals
+from digest.papers import archive, search
+from digest.papers.query import parse
+from digest.papers.store import papers_first_seen, votes_gained
+from digest.subscribers import letters, rows, standing, upkeep
+from digest.subscribers.address import parse as address
+from tests.conftest import scratch_database
+
+NOW = datetime(2026, 6, 9, 7, tzinfo=UTC)
+DAY = timedelta(days=1)
+READERS, DAYS, PAPERS = 1_500, 4, 300
+GROWING = {
+    table.name
+    for table in (papers, subscribers, consents, votes, clicks, deliveries, editions, seen_papers, bounces, stage_runs)
+}
+ONE = address("reader7@example.org")
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with scratch_database(request, request.param, tmp_path_factory.mktemp("plans")) as url:
+        engine = make_engine(url)
+        with engine.begin() as connection:
+            _fill(connection)
+            connection.execute(text("ANALYZE"))
+        yield engine
+        engine.dispose()
+
+
+def _fill(connection: Connection) -> None:
+    def put(table: Any, values: list[dict[str, Any]]) -> None:
+        connection.execute(*inserting(connection, table, values))
+
+    lists: dict[str, Any] = {"authors": [], "categories": [], "keywords": []}
+    put(papers, [{"id": n, "key": f"2606.{n:05}", "title": "A paper", "abstract": "Words.", "source": "file", **lists, "listed_on": NOW.date() - n % 90 * DAY, "first_seen_at": NOW - n % 90 * DAY} for n in range(1, PAPERS)])  # fmt: skip
+    put(listings, [{"source": "file", "listed_on": NOW.date() - n % 90 * DAY, "paper_id": n, "first_seen_at": NOW} for n in range(1, PAPERS)])  # fmt: skip
+    empty: dict[str, Any] = {"topics": [], "muted": [], "authors": [], "organisations": []}
+    readers = [{"id": n, "email": f"reader{n}@example.org", "email_key": f"reader{n}@example.org", "limit_key": f"reader{n}@example.org", "status": "active", **empty, "cadence": "daily", "hour": 7, "timezone": "UTC", "size": 10, "language": "en", "quiet": "skip", "due_at": NOW + (n % 50 - 1) * DAY, "planned_to_on": NOW.date() - DAY, "created_at": NOW, "confirmed_at": NOW} for n in range(1, READERS)]  # fmt: skip
+    put(subscribers, readers)
+    ledger_rows, frozen = [], []
+    for n in range(1, READERS):
+        for back in range(DAYS):
+            id, on = n * DAYS + back, NOW.date() - (back + 1) * DAY
+            status = "submitted" if id % 40 else ("planned", "waiting", "claimed", "deferred")[id // 40 % 4]
+            ledger_rows.append({"id": id, "subscriber_id": n, "mail": "digest", "dated_on": on, "status": status, "planned_at": NOW, "next_try_at": NOW, "mailed_at": NOW, "worker": "dead" if status == "claimed" else None, "edition_kind": "daily"})  # fmt: skip
+            frozen.append({"delivery_id": id, "subscriber_id": n, "dated_on": on, "kind": "daily", "picks": [], "weighed": 9, "covers_from": on, "covers_to": on, "frozen_at": NOW})  # fmt: skip
+    put(deliveries, ledger_rows)
+    put(editions, [row for row in frozen if row["delivery_id"] % 40])
+    put(seen_papers, [{"subscriber_id": n, "paper_id": p, "delivery_id": n * DAYS, "seen_on": NOW.date() - p * DAY} for n in range(1, READERS) for p in range(1, 6)])  # fmt: skip
+    put(consents, [{"subscriber_id": n, "at": NOW - n * DAY / 9, "event": "confirmed", "wording": "yes"} for n in range(1, READERS)])  # fmt: skip
+    said = [{"subscriber_id": n, "paper_id": n % 90 + 1, "at": NOW - n * DAY / 9} for n in range(1, READERS)]
+    put(votes, [row | {"direction": 1} for row in said])
+    put(clicks, said)
+    put(bounces, [{"subscriber_id": n, "kind": "hard", "at": NOW - n * DAY / 9, "digest": str(n)} for n in range(1, READERS)])  # fmt: skip
+    put(stage_runs, [{"stage": "plan", "started_at": NOW - n * DAY / 9, "finished_at": NOW, "seconds": 1.0, "ok": True, "counts": {}} for n in range(1, READERS)])  # fmt: skip
+    if is_postgresql(connection):
+        for table in ("papers", "subscribers", "deliveries"):
+            connection.execute(text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 1000000)"))
+
+
+def _on_connection(ask: Callable[[Connection], Any]) -> Callable[[Engine], Any]:
+    def run(engine: Engine) -> None:
+        with engine.begin() as connection:
+            ask(connection)
+
+    return run
+
+
+IDS = list(range(1, 40))
+ASKED: dict[str, Callable[[Engine], Any]] = {
+    "who is due": lambda e: plan.plan(e, NOW),
+    "who is back from a pause": _on_connection(lambda c: upkeep.resume_paused(c, NOW)),
+    "what to rank": lambda e: store.claim_planned(e, "w", 50, NOW),
+    "what there is to rank": store.count_planned,
+    "what was seen": _on_connection(lambda c: store.load_seen(c, IDS, NOW.date() - DAY)),
+    "what was said": _on_connection(lambda c: signals.signals_of(c, IDS)),
+    "what anybody said": _on_connection(lambda c: signals.voted_papers(c, NOW - 9 * DAY)),
+    "new papers": _on_connection(lambda c: papers_first_seen(c, NOW - DAY, NOW)),
+    "votes gained": _on_connection(lambda c: votes_gained(c, IDS, NOW)),
+    "what to send": lambda e: ledger.claim(e, "v", NOW, 50),
+    "letters to send": lambda e: ledger.claim(e, "v", NOW, 50, letters=True),
+    "what there is to send": lambda e: ledger.count_claimable(e, NOW),
+    "editions": lambda e: store.load_editions(e, IDS),
+    "who left meanwhile": lambda e: ledger.unwanted(e, "dead"),
+    "leases": lambda e: ledger.renew(e, "dead"),
+    "what went out": lambda e: ledger.record(e, "dead", [ledger.Result(120, ledger.DeliveryStatus.SUBMITTED)], NOW),
+    "what is given back": lambda e: ledger.release(e, "v"),
+    "whose lease ended": ledger.lapsed_workers,
+    "what came too late": lambda e: ledger.expire(e, NOW),
+    "seen long ago": lambda e: store.drop_old_seen(e, NOW.date() - 60 * DAY),
+    "old rows": lambda e: drop_old(e, NOW - 400 * DAY),
+    "forgotten mail": _on_connection(lambda c: upkeep.close_forgotten(c, NOW)),
+    "unconfirmed": _on_connection(lambda c: upkeep.drop_unconfirmed(c, NOW)),
+    "how many mails to a mailbox": _on_connection(lambda c: letters.is_within_limit(c, ONE, NOW)),
+    "one reader": _on_connection(lambda c: rows.find(c, ONE)),
+    "how a reader stands": _on_connection(lambda c: standing.standing(c, 7)),
+    "a reader's history": _on_connection(lambda c: overview.history(c, 7)),
+    "the report of a day": lambda e: ledger.totals(e, NOW.date()),
+    "the ledger's pages": _on_connection(lambda c: overview.ledger_rows(c, None, "", 1)),
+    "the ledger's pages of a day": _on_connection(lambda c: overview.ledger_rows(c, NOW.date(), "skipped", 1)),
+    "stages": _on_connection(lambda c: overview.stages(c, NOW - DAY)),
+    "growth": _on_connection(lambda c: overview.joined_and_left(c, NOW.date(), 5)),
+    "sent by day": _on_connection(lambda c: overview.sent_per_day(c, NOW.date(), 5)),
+    "returned by day": _on_connection(lambda c: overview.bounced_per_day(c, NOW.date(), 5)),
+    "returned mail": _on_connection(overview.recent_bounces),
+    "the daily list": _on_connection(lambda c: archive.papers_between(c, NOW.date(), NOW.date())),
+    "search": _on_connection(lambda c: search.find(c, parse("words"), search.Filters())),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_it_finds_by_an_index(filled: Engine, name: str) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        if re.match(r"\s*(SELECT|UPDATE|DELETE|WITH)", statement):
+            asked.append((statement, parameters[0] if many else parameters))
+
+    event.listen(filled, "before_cursor_execute", note)
+    try:
+        ASKED[name](filled)
+    finally:
+        event.remove(filled, "before_cursor_execute", note)
+    assert asked
+    with filled.connect() as connection:
+        scanned = {statement: found for statement, given in asked if (found := _scanned(connection, statement, given))}
+    assert not scanned
+
+
+def _scanned(connection: Connection, statement: str, parameters: Any) -> set[str]:
+    """Growing tables that the database would read from one end to the other."""
+    if not is_postgresql(connection):
+        plan_rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+        if "LIMIT" in statement and not any("TEMP B-TREE" in row[3] for row in plan_rows):
+            return set()  # it walks along the key and stops
+        found = [re.fullmatch(r"SCAN (\w+)", row[3]) for row in plan_rows]
+        named = dict(re.findall(r"(\w+) AS (\w+)", statement))
+        aliases = {alias: table for table, alias in named.items()}
+        return {aliases.get(one[1], one[1]) for one in found if one} & GROWING
+    connection.exec_driver_sql("SET enable_seqscan = off")  # so that what is scanned still has no index that serves
+    found_plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters).scalar_one()
+    return set(_sequential(found_plan if isinstance(found_plan, list) else json.loads(found_plan))) & GROWING
+
+
+def _sequential(node: Any) -> Iterator[str]:
+    if isinstance(node, list):
+        for one in node:
+            yield from _sequential(one)
+    elif isinstance(node, dict):
+        if node.get("Node Type") == "Seq Scan":
+            yield node["Relation Name"]
+        for value in node.values():
+            yield from _sequential(value)

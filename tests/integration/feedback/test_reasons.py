@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from sqlalchemy import Connection, Engine, select
+
+from digest.db.tables import deliveries, editions, subscribers, votes
+from digest.feedback import record
+from digest.feedback.reasons import find, turn_down
+from digest.subscribers.tokens import VoteLink
+from tests.builders import NOW, TODAY, add_paper, add_subscriber
+
+
+def add_edition(connection: Connection, reader: int, paper: int, reasons: list[list[object]]) -> int:
+    row = {
+        "subscriber_id": reader,
+        "mail": "digest",
+        "dated_on": TODAY,
+        "status": "submitted",
+        "planned_at": NOW,
+        "next_try_at": NOW,
+    }
+    delivery = int(connection.execute(deliveries.insert().values(row)).inserted_primary_key[0])
+    connection.execute(
+        editions.insert().values(
+            delivery_id=delivery,
+            subscriber_id=reader,
+            dated_on=TODAY,
+            kind="daily",
+            picks=[[paper, 5, None, False, reasons]],
+            weighed=1,
+            covers_from=TODAY,
+            covers_to=TODAY,
+            frozen_at=NOW,
+        )
+    )
+    return delivery
+
+
+def test_it_drops_the_topic_that_a_reason_names(engine: Engine) -> None:
+    with engine.begin() as connection:
+        reader, paper = add_subscriber(connection, topics=["Robotics", "speech"]), add_paper(connection)
+        delivery = add_edition(
+            connection, reader, paper, [["topic", 0.6, "robotics", None], ["trending", 0.2, "5", None]]
+        )
+        given = find(connection, VoteLink(reader, paper, False, delivery), 0)
+        assert given
+        assert turn_down(connection, reader, given, NOW)
+        assert connection.execute(select(subscribers.c.topics)).scalar_one() == ["speech"]
+        assert connection.execute(select(votes)).all() == []
+
+
+def test_it_takes_the_vote_back_that_a_reason_rests_on(engine: Engine) -> None:
+    with engine.begin() as connection:
+        reader, paper, liked = add_subscriber(connection), add_paper(connection), add_paper(connection, "2606.00002")
+        record.vote(connection, reader, liked, True, NOW)
+        delivery = add_edition(connection, reader, paper, [["liked", 0.6, "An older paper", liked]])
+        given = find(connection, VoteLink(reader, paper, False, delivery), 0)
+        assert given
+        assert turn_down(connection, reader, given, NOW)
+        assert record.votes_of(connection, reader) == []
+
+
+def test_it_votes_for_less_where_the_reason_is_nobodys_choice(engine: Engine) -> None:
+    with engine.begin() as connection:
+        reader, paper = add_subscriber(connection), add_paper(connection)
+        delivery = add_edition(connection, reader, paper, [["trending", 0.2, "5", None]])
+        given = find(connection, VoteLink(reader, paper, False, delivery), 0)
+        assert given
+        assert turn_down(connection, reader, given, NOW)
+        assert [vote.is_more for vote in record.votes_of(connection, reader)] == [False]
+
+
+def test_it_finds_no_reason_that_was_not_in_the_mail(engine: Engine) -> None:
+    with engine.begin() as connection:
+        reader, paper = add_subscriber(connection), add_paper(connection)
+        delivery = add_edition(connection, reader, paper, [["trending", 0.2, "5", None]])
+        assert find(connection, VoteLink(reader, paper, False, delivery), 1) is None
+        assert find(connection, VoteLink(reader, paper, False, delivery), -1) is None
+        assert find(connection, VoteLink(reader, paper + 1, False, delivery), 0) is None
+        assert find(connection, VoteLink(reader, paper, False, None), 0) is None

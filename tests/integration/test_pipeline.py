@@ -1,0 +1,510 @@
+"""The stages together, on both databases, against a mail server that takes what it is given or says no."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select, update
+
+from digest import outgoing, pipeline
+from digest.db.tables import deliveries, editions, papers, seen_papers, subscribers
+from digest.delivery import ledger
+from digest.delivery.journal import Journal
+from digest.delivery.outcomes import Against, Outcome, Phase, Verdict
+from digest.editions.plan import MISSED
+from digest.install import Install
+from digest.papers.paper import Paper
+from digest.ranking.features import TextModel
+from digest.rendering.sheet import Sheet
+from digest.subscribers import lifecycle
+from digest.subscribers.subscriber import Preferences
+from digest.subscribers.tokens import ConfirmLink
+from tests.builders import NOW, TODAY, add_subscriber, list_paper
+from tests.conftest import free_port
+from tests.integration.delivery.fake_server import CLOSE, FakeServer, fake_server
+from tests.simulated import Ticking, settings
+
+YESTERDAY = TODAY - timedelta(days=1)
+
+
+@contextmanager
+def install_of(engine: Engine, folder: Path, smtp_port: int, **values: Any) -> Iterator[Install]:
+    url = engine.url.render_as_string(hide_password=False)
+    wanted = settings(url, folder / "var", "http://127.0.0.1:9", smtp_port, **{"sources": ()} | values)
+    install = Install(wanted, clock=Ticking(NOW))
+    yield install
+    install.close()
+
+
+@pytest.fixture
+def mails() -> Iterator[FakeServer]:
+    with fake_server() as fake:
+        yield fake
+
+
+@pytest.fixture
+def install(engine: Engine, tmp_path: Path, mails: FakeServer) -> Iterator[Install]:
+    with install_of(engine, tmp_path, mails.port) as install:
+        yield install
+
+
+def readers(engine: Engine, *names: str, **values: Any) -> list[int]:
+    with engine.begin() as connection:
+        return [add_subscriber(connection, f"{name}@example.org", **values) for name in names]
+
+
+def listed(engine: Engine, count: int, on: date = TODAY, first: int = 1, **values: Any) -> list[int]:
+    with engine.begin() as connection:
+        return [list_paper(connection, f"2606.{first + n:05}", on, **values) for n in range(count)]
+
+
+def row(engine: Engine, subscriber_id: int, on: date = TODAY) -> Any:
+    with engine.connect() as connection:
+        mine = (deliveries.c.subscriber_id == subscriber_id) & (deliveries.c.dated_on == on)
+        return connection.execute(select(deliveries).where(mine)).one()
+
+
+def sent_papers(engine: Engine, subscriber_id: int) -> list[list[int]]:
+    """The papers of each submitted digest, oldest first."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            select(editions.c.picks)
+            .join(deliveries, deliveries.c.id == editions.c.delivery_id)
+            .where(deliveries.c.subscriber_id == subscriber_id, deliveries.c.status == "submitted")
+            .order_by(deliveries.c.dated_on)
+        )
+        return [sorted(pick[0] for pick in picks) for (picks,) in rows]
+
+
+def later(install: Install, **span: float) -> datetime:
+    assert isinstance(install.clock, Ticking)
+    install.clock.at += timedelta(**span)
+    return install.clock.at
+
+
+def test_it_brings_each_reader_one_digest_a_day_and_no_paper_twice(install: Install, mails: FakeServer) -> None:
+    ann, bob = readers(install.engine, "ann", "bob")
+    first = listed(install.engine, 3)
+    assert all(one.ok for one in pipeline.run(install))
+    pipeline.run(install)
+    assert len(mails.mails) == 2
+    later(install, days=1)
+    second = listed(install.engine, 2, TODAY + timedelta(days=1), first=10)
+    pipeline.run(install)
+    assert sent_papers(install.engine, ann) == sent_papers(install.engine, bob) == [first, second]
+    assert len(mails.mails) == 4
+    assert ledger.totals(install.engine).closes
+
+
+def test_a_day_without_papers_is_skipped_with_its_reason(install: Install, mails: FakeServer) -> None:
+    ann, bob = readers(install.engine, "ann") + readers(install.engine, "bob", quiet="tell")
+    pipeline.run(install)
+    assert (row(install.engine, ann).status, row(install.engine, ann).reason) == ("skipped", "nothing_new")
+    assert row(install.engine, bob).status == "submitted"
+    listed(install.engine, 1, title="On benchmarks")
+    (cleo,) = readers(install.engine, "cleo", muted=["benchmarks"])
+    pipeline.run(install)
+    assert row(install.engine, cleo).reason == "no_match"
+    assert ledger.totals(install.engine).reasons == {"nothing_new": 1, "no_match": 1}
+    assert len(mails.mails) == 1
+
+
+def test_a_paper_that_is_stored_while_readers_are_ranked_comes_the_next_day(install: Install) -> None:
+    (ann,) = readers(install.engine, "ann")
+    first = listed(install.engine, 1)
+    pipeline.run(install)
+    # Seen after the newest that could be read, yet before the edition was frozen: its transaction ended later.
+    late = listed(install.engine, 1, first=20, first_seen_at=NOW - timedelta(seconds=5))
+    later(install, days=1)
+    pipeline.run(install)
+    assert sent_papers(install.engine, ann) == [first, late]
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        lambda connection, id: lifecycle.unsubscribe(connection, id, NOW, how="page"),
+        lambda connection, id: lifecycle.pause(connection, id, TODAY + timedelta(days=3), NOW),
+    ],
+    ids=["unsubscribed", "paused"],
+)
+@pytest.mark.parametrize("stages", [0, 1, 2], ids=["planned", "ranked", "claimed"])
+def test_nothing_leaves_to_who_left_meanwhile_and_the_papers_stay_free(
+    install: Install, mails: FakeServer, monkeypatch: pytest.MonkeyPatch, leave: Callable[..., Any], stages: int
+) -> None:
+    (ann,) = readers(install.engine, "ann")
+    listed(install.engine, 2)
+    pipeline.plan(install)
+    if stages:
+        pipeline.rank(install)
+    if stages == 2:  # between the claim and the sending
+        made = outgoing.prepare
+
+        def leave_then_make(*given: Any) -> Any:
+            with install.engine.begin() as connection:
+                leave(connection, ann)
+            return made(*given)
+
+        monkeypatch.setattr(outgoing, "prepare", leave_then_make)
+    else:
+        with install.engine.begin() as connection:
+            leave(connection, ann)
+    pipeline.rank(install)
+    pipeline.deliver(install)
+    assert mails.mails == []
+    assert row(install.engine, ann).status == "skipped"
+    with install.engine.connect() as connection:
+        assert connection.execute(select(seen_papers)).all() == []
+        assert connection.execute(select(editions.c.read_to_at).where(editions.c.read_to_at.is_not(None))).all() == []
+
+
+def test_who_comes_back_the_same_day_gets_the_digest_that_did_not_leave(install: Install, mails: FakeServer) -> None:
+    (ann,) = readers(install.engine, "ann")
+    papers_of_today = listed(install.engine, 2)
+    pipeline.plan(install)
+    pipeline.rank(install)
+    with install.engine.begin() as connection:
+        lifecycle.unsubscribe(connection, ann, NOW, how="page")
+        connection.execute(update(subscribers).values(status="pending"))
+        lifecycle.confirm(connection, ConfirmLink(ann, 1, NOW), NOW, wording="test")
+    pipeline.run(install)
+    assert sent_papers(install.engine, ann) == [papers_of_today]
+    with install.engine.begin() as connection:
+        lifecycle.unsubscribe(connection, ann, NOW, how="page")
+        connection.execute(update(subscribers).values(status="pending"))
+        lifecycle.confirm(connection, ConfirmLink(ann, 2, NOW), NOW, wording="test")
+    pipeline.run(install)
+    assert sent_papers(install.engine, ann) == [papers_of_today]  # one digest a day, however often one comes back
+
+
+def test_rows_of_a_forgotten_reader_still_count_and_nothing_leaves(install: Install, mails: FakeServer) -> None:
+    (ann,) = readers(install.engine, "ann")
+    listed(install.engine, 1)
+    pipeline.plan(install)
+    pipeline.rank(install)
+    claimed = ledger.claim(install.engine, "dead", NOW, 10)
+    with install.engine.begin() as connection:
+        lifecycle.forget(connection, ann, NOW)
+    assert ledger.unwanted(install.engine, "dead") == {claimed[0].id}
+    ledger.release(install.engine, "dead")
+    pipeline.run(install)
+    totals = ledger.totals(install.engine)
+    assert (totals.planned, totals.reasons, mails.mails) == (1, {"forgotten": 1}, [])
+
+
+# --- when something is broken -----------------------------------------------------------------------------------------
+
+
+def test_a_server_that_is_away_costs_nothing_but_time(engine: Engine, tmp_path: Path, mails: FakeServer) -> None:
+    (ann,) = readers(engine, "ann")
+    listed(engine, 1)
+    with install_of(engine, tmp_path, free_port()) as away:
+        away.pool._pauses_s = ()  # does not wait for it to come back
+        report = pipeline.run(away)[-1]
+    assert not report.ok
+    assert "cannot be used" in report.reason
+    assert (row(engine, ann).status, row(engine, ann).attempts) == ("waiting", 0)
+    with install_of(engine, tmp_path, mails.port) as back:
+        pipeline.run(back)
+    assert row(engine, ann).status == "submitted"
+    assert len(mails.mails) == 1
+
+
+def test_a_failed_delivery_leaves_its_claims_to_the_next_sweep(
+    install: Install, mails: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (ann,) = readers(install.engine, "ann")
+    listed(install.engine, 1)
+    pipeline.plan(install)
+    pipeline.rank(install)
+    with monkeypatch.context() as broken:
+        broken.setattr(outgoing, "prepare", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            pipeline.deliver(install)
+    assert row(install.engine, ann).status == "claimed"
+    pipeline.sweep(install)
+    pipeline.deliver(install)
+    assert row(install.engine, ann).status == "submitted"
+    assert len(mails.mails) == 1
+
+
+def test_what_a_dead_worker_had_sent_is_known_from_its_journal(install: Install, mails: FakeServer) -> None:
+    ids = readers(install.engine, "ann", "bob", "cleo", "dora")
+    listed(install.engine, 1)
+    pipeline.plan(install)
+    pipeline.rank(install)
+    dead = Journal.create(install.journal_folder)
+    sent, begun, doubtful, _ = ledger.claim(install.engine, dead.name, NOW, 10)
+    for claim in (sent, begun, doubtful):
+        dead.begin(claim.id)
+    dead.before_dot(sent.id)
+    dead.record(sent.id, Outcome(Verdict.SUBMITTED, Against.NOBODY, Phase.EOD, 250, "2.0.0"), NOW)
+    dead.before_dot(doubtful.id)
+    assert pipeline.sweep(install).counts["recovered"] == 0  # it lives: its claims are its own
+    dead.close()
+    assert pipeline.sweep(install).counts["recovered"] == 2
+    assert [row(install.engine, id).status for id in ids] == ["submitted", "deferred", "deferred", "waiting"]
+    assert [row(install.engine, id).doubts for id in ids] == [0, 0, 1, 0]
+    assert [row(install.engine, id).crashes for id in ids] == [0, 1, 0, 0]
+    pipeline.deliver(install)
+    later(install, minutes=2)
+    pipeline.deliver(install)
+    assert [row(install.engine, id).status for id in ids] == ["submitted"] * 4
+    assert len(mails.mails) == 3
+
+
+def test_a_held_mail_gives_its_papers_to_the_next_digest(engine: Engine, tmp_path: Path) -> None:
+    (ann,) = readers(engine, "ann")
+    first = listed(engine, 2)
+    with (
+        fake_server(dot=[CLOSE, "250 taken"]) as fake,
+        install_of(engine, tmp_path, fake.port, in_doubt="hold") as install,
+    ):
+        pipeline.run(install)
+        assert (row(engine, ann).status, ledger.totals(engine).uncertain) == ("uncertain", 1)
+        later(install, days=1)
+        pipeline.run(install)
+        assert len(fake.mails) == 2  # the one whose reply never came, and the next day's
+    assert sent_papers(engine, ann) == [first]
+
+
+def test_a_mail_in_doubt_goes_again_as_the_same_bytes(engine: Engine, tmp_path: Path) -> None:
+    (ann,) = readers(engine, "ann")
+    listed(engine, 2)
+    with fake_server(dot=[CLOSE, "250 taken"]) as fake, install_of(engine, tmp_path, fake.port) as install:
+        pipeline.run(install)
+        assert row(engine, ann).status == "deferred"
+        later(install, minutes=2)
+        pipeline.run(install)
+        assert row(engine, ann).status == "submitted"
+        assert fake.mails[0] == fake.mails[1]
+
+
+def test_a_digest_that_was_given_up_comes_with_the_next_one(engine: Engine, tmp_path: Path) -> None:
+    (ann,) = readers(engine, "ann")
+    first = listed(engine, 2)
+    with fake_server(RCPT=["451 4.3.0 later", "250 ok"]) as fake, install_of(engine, tmp_path, fake.port) as install:
+        pipeline.run(install)
+        assert row(engine, ann).status == "deferred"
+        later(install, days=1)
+        second = listed(engine, 1, TODAY + timedelta(days=1), first=10)
+        pipeline.run(install)
+        assert len(list(filter(None, fake.mails))) == 1
+    assert row(engine, ann).status == "refused"
+    assert row(engine, ann).reason.startswith("given up")
+    assert sent_papers(engine, ann) == [sorted(first + second)]
+
+
+def test_a_planned_day_that_was_never_ranked_does_not_come_beside_the_next(install: Install, mails: FakeServer) -> None:
+    (ann,) = readers(install.engine, "ann")
+    listed(install.engine, 1)
+    pipeline.plan(install)
+    later(install, days=1)
+    pipeline.run(install)
+    assert (row(install.engine, ann).status, row(install.engine, ann).reason) == ("skipped", MISSED)
+    assert row(install.engine, ann, TODAY + timedelta(days=1)).edition_kind == "catch_up"
+    assert len(mails.mails) == 1
+
+
+def test_an_address_that_does_not_exist_gets_nothing_more(engine: Engine, tmp_path: Path) -> None:
+    (ann,) = readers(engine, "ann")
+    listed(engine, 1)
+    with fake_server(RCPT="550 5.1.1 no such user") as fake, install_of(engine, tmp_path, fake.port) as install:
+        pipeline.run(install)
+        later(install, days=1)
+        listed(engine, 1, TODAY + timedelta(days=1), first=10)
+        pipeline.run(install)
+        assert sum(line.startswith("RCPT") for lines in fake.heard for line in lines) == 1
+    with engine.connect() as connection:
+        assert (
+            connection.execute(select(subscribers.c.status).where(subscribers.c.id == ann)).scalar_one() == "suppressed"
+        )
+
+
+def test_refusals_of_our_site_stop_the_run_and_nobody_is_blamed(engine: Engine, tmp_path: Path) -> None:
+    readers(engine, *(f"reader{n}" for n in range(40)))
+    listed(engine, 1)
+    with fake_server(RCPT="550 5.7.1 blocked by policy") as fake, install_of(engine, tmp_path, fake.port) as install:
+        report = pipeline.run(install)[-1]
+        assert not report.ok
+        assert "in a row" in report.reason
+        tried = sum(line.startswith("RCPT") for lines in fake.heard for line in lines)
+        assert tried < 40
+        assert pipeline.deliver(install).reason.startswith("sending is paused")
+        later(install, minutes=16)
+        assert "in a row" in pipeline.deliver(install).reason  # it tries again, without being started anew
+    with engine.connect() as connection:
+        assert set(connection.execute(select(subscribers.c.status)).scalars()) == {"active"}
+        assert set(connection.execute(select(deliveries.c.status)).scalars()) <= {"deferred", "waiting"}
+
+
+# --- what is poison ---------------------------------------------------------------------------------------------------
+
+
+def test_a_paper_that_cannot_be_rendered_is_left_out_for_all(
+    install: Install, mails: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers(install.engine, "ann", "bob")
+    listed(install.engine, 2)
+    listed(install.engine, 1, first=9, title="Poison")
+    add = Sheet.add
+
+    def strict(self: Sheet, given: Any, *rest: Any) -> Any:
+        given = list(given)
+        if any(paper.title == "Poison" for paper in given):
+            raise ValueError("cannot be rendered")
+        return add(self, given, *rest)
+
+    monkeypatch.setattr(Sheet, "add", strict)
+    pipeline.run(install)
+    assert len(mails.mails) == 2
+    assert not any(b"Poison" in mail for mail in mails.mails)
+
+
+def test_a_paper_that_cannot_be_ranked_is_left_out_for_all(
+    install: Install, mails: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bob = readers(install.engine, "ann", "bob")
+    sound = listed(install.engine, 2)
+    listed(install.engine, 1, first=9, title="Poison")
+    vectors = TextModel.vectors
+
+    def strict(self: TextModel, given: Any) -> Any:
+        if any(isinstance(paper, Paper) and paper.title == "Poison" for paper in given):
+            raise ValueError("cannot be ranked")
+        return vectors(self, given)
+
+    monkeypatch.setattr(TextModel, "vectors", strict)
+    pipeline.run(install)
+    assert sent_papers(install.engine, ann) == sent_papers(install.engine, bob) == [sound]
+
+
+def test_a_reader_who_cannot_be_ranked_is_parked_and_the_others_are_served(
+    install: Install, mails: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bob, cleo = readers(install.engine, "ann", "bob", "cleo")
+    listed(install.engine, 1)
+    draft = pipeline.draft
+
+    def strict(planned: Any, *rest: Any) -> Any:
+        if any(one.subscriber_id == bob for one in planned):
+            raise ValueError("cannot be read")
+        return draft(planned, *rest)
+
+    monkeypatch.setattr(pipeline, "draft", strict)
+    pipeline.run(install)
+    assert [row(install.engine, id).status for id in (ann, bob, cleo)] == ["submitted", "skipped", "submitted"]
+    assert row(install.engine, bob).reason == "parked: ValueError: cannot be read"
+
+
+def test_a_reader_whose_time_zone_is_unknown_keeps_nobody_waiting(install: Install, mails: FakeServer) -> None:
+    readers(install.engine, "ann", timezone="Mars/Olympus", due_at=NOW - timedelta(hours=1))
+    readers(install.engine, "cleo", timezone="Mars/Olympus", status="paused", paused_until=YESTERDAY)
+    (bob,) = readers(install.engine, "bob")
+    listed(install.engine, 1)
+    assert pipeline.plan(install).counts["failed"] == 2
+    pipeline.run(install)
+    assert row(install.engine, bob).status == "submitted"
+
+
+# --- the clock --------------------------------------------------------------------------------------------------------
+
+
+def test_a_clock_that_jumps_back_doubles_nothing(install: Install, mails: FakeServer) -> None:
+    (_ann,) = readers(install.engine, "ann")
+    listed(install.engine, 1)
+    pipeline.run(install)
+    later(install, days=-1)
+    pipeline.run(install)
+    later(install, hours=25)
+    pipeline.run(install)
+    assert len(mails.mails) == 1
+
+
+def test_after_two_days_without_beat_one_digest_brings_what_was_missed(install: Install, mails: FakeServer) -> None:
+    (ann,) = readers(install.engine, "ann")
+    for n in range(3):
+        listed(install.engine, 1, TODAY + timedelta(days=n), first=n + 1)
+    later(install, days=2, hours=3)
+    pipeline.run(install)
+    assert [row(install.engine, ann, TODAY + timedelta(days=n)).reason for n in range(3)] == [MISSED, MISSED, None]
+    assert row(install.engine, ann, TODAY + timedelta(days=2)).edition_kind == "catch_up"
+    with install.engine.connect() as connection:
+        everything = sorted(connection.execute(select(papers.c.id)).scalars())
+    assert sent_papers(install.engine, ann) == [everything]
+
+
+def test_a_pause_that_ended_while_beat_was_down_is_told_as_a_pause(install: Install) -> None:
+    (ann,) = readers(install.engine, "ann")
+    with install.engine.begin() as connection:
+        lifecycle.pause(connection, ann, TODAY + timedelta(days=2), NOW)
+    listed(install.engine, 1, TODAY + timedelta(days=3))
+    later(install, days=3)
+    pipeline.run(install)
+    reasons = [row(install.engine, ann, TODAY + timedelta(days=n)).reason for n in range(4)]
+    assert reasons == ["paused by the reader", "paused by the reader", MISSED, None]
+    with install.engine.connect() as connection:
+        assert connection.execute(select(subscribers.c.paused_until)).scalar_one() is None
+
+
+# --- letters ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_letter_that_comes_too_late_to_be_of_use_stays_here(
+    engine: Engine, tmp_path: Path, mails: FakeServer
+) -> None:
+    (ann,) = readers(engine, "ann", planned_to_on=TODAY, due_at=NOW + timedelta(days=9))
+    with install_of(engine, tmp_path, mails.port) as install:
+        with engine.begin() as connection:
+            lifecycle.unsubscribe(connection, ann, NOW, how="page", says_goodbye=True)
+        later(install, days=3)
+        pipeline.run(install)
+    with engine.connect() as connection:
+        reason = connection.execute(select(deliveries.c.reason)).scalar_one()
+    assert mails.mails == []
+    assert "too late" in reason
+
+
+def test_clicks_lead_over_our_own_pages_where_they_are_tracked(
+    engine: Engine, tmp_path: Path, mails: FakeServer
+) -> None:
+    readers(engine, "ann", language="de")
+    listed(engine, 2)
+    with install_of(engine, tmp_path, mails.port, click_tracking=True) as install:
+        pipeline.run(install)
+    (mail,) = mails.mails
+    assert mail.replace(b"=\r\n", b"").count(b"https://digest.example.org/k/") >= 2
+    assert b"Content-Language: de" in mail
+
+
+def test_a_back_fill_counts_as_seen_on_its_days(install: Install, tmp_path: Path) -> None:
+    file = tmp_path / "papers.jsonl"
+    days = [TODAY - timedelta(days=n) for n in (0, 1, 40)]
+    lines = [
+        {"id": f"p{n}", "title": f"Paper {n}", "abstract": "We do.", "listed_on": str(day)}
+        for n, day in enumerate(days)
+    ]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    reading = Install(Install(install.settings).settings.model_copy(update={"papers_file": file}), clock=install.clock)
+    pipeline.ingest(reading, "file", days)
+    with install.engine.connect() as connection:
+        seen = [at.date() for (at,) in connection.execute(select(papers.c.first_seen_at).order_by(papers.c.key))]
+    reading.close()
+    assert seen == [TODAY, TODAY, days[2]]
+
+
+def test_preferences_of_the_moment_of_ranking_count(install: Install) -> None:
+    (ann,) = readers(install.engine, "ann", size=1)
+    listed(install.engine, 3)
+    pipeline.plan(install)
+    with install.engine.begin() as connection:
+        lifecycle.change_preferences(connection, ann, replace(Preferences(), cadence="daily", size=2), NOW)  # type: ignore[arg-type]
+    pipeline.run(install)
+    assert [len(found) for found in sent_papers(install.engine, ann)] == [2]

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from xml.etree import ElementTree
+
+from tests.builders import TODAY, add_listing, add_source_run, list_paper
+from tests.integration.web.conftest import World
+
+MONDAY = date(2026, 6, 8)
+ATOM = "{http://www.w3.org/2005/Atom}"
+
+
+def test_it_shows_todays_list_most_voted_first(world: World) -> None:
+    world.stored(list_paper, "2606.00001", title="Few votes", votes=1)
+    world.stored(list_paper, "2606.00002", title="Many votes", votes=90)
+    page = world.client.get("/").text
+    assert page.index("Many votes") < page.index("Few votes")
+    assert "June 9, 2026" in page
+
+
+def test_it_says_why_there_is_no_list_and_shows_the_last_one(world: World) -> None:
+    world.stored(list_paper, "2606.00001", on=MONDAY, title="Of Monday")
+    world.stored(add_source_run, TODAY, "failed", "timed out")
+    page = world.client.get("/").text
+    assert "We could not read Hugging Face" in page
+    assert "Of Monday" in page
+
+
+def test_it_explains_an_empty_weekend(world: World) -> None:
+    assert "It is the weekend" in world.client.get("/papers/2026-06-07").text
+
+
+def test_it_knows_no_day_that_has_not_come(world: World) -> None:
+    assert world.client.get("/papers/2026-06-10").status_code == 404
+    assert world.client.get("/papers/2026-W25").status_code == 404
+    assert world.client.get("/papers/2026-02-30").status_code == 404
+
+
+def test_it_links_days_that_have_papers(world: World) -> None:
+    world.stored(list_paper, "2606.00001", on=date(2026, 6, 5))
+    world.stored(list_paper, "2606.00002", on=MONDAY)
+    page = world.client.get("/papers/2026-06-08").text
+    assert 'href="/papers/2026-06-05"' in page
+    assert 'rel="next"' not in page
+
+
+def test_it_gathers_a_week_without_doubles(world: World) -> None:
+    paper_id = world.stored(list_paper, "2606.00001", on=MONDAY, title="Only once")
+    world.stored(add_listing, paper_id, TODAY)
+    page = world.client.get("/papers/2026-W24").text
+    assert page.count(">Only once</a>") == 1
+
+
+def test_it_shows_markup_in_a_title_as_text(world: World) -> None:
+    world.stored(
+        list_paper, "2606.00001", title='<script>alert(1)</script> & "x"', abstract="{{ 7*7 }} <img src=x onerror=y>"
+    )
+    for path in ("/", "/paper/2606.00001", "/search?q=script", "/feed.xml", "/papers/2026-W24"):
+        page = world.client.get(path).text
+        assert "<script>" not in page
+        assert "<img" not in page
+        assert "49" not in page.replace("&#49", "")
+
+
+def test_it_shows_no_link_to_an_unsound_address(world: World) -> None:
+    world.stored(list_paper, "2606.00001", code_url="javascript:alert(1)", project_url="http://10.0.0.1/")
+    page = world.client.get("/paper/2606.00001").text
+    assert "javascript:" not in page
+    assert "10.0.0.1" not in page
+
+
+def test_it_finds_a_paper_by_any_spelling_of_its_id(world: World) -> None:
+    paper_id = world.stored(list_paper, "hep-th/9901001")
+    assert world.client.get("/paper/hep-th/9901001").status_code == 200
+    for name in ("hep-th/9901001v2", str(paper_id)):
+        answer = world.client.get(f"/paper/{name}")
+        assert (answer.status_code, answer.location) == (301, "/paper/hep-th/9901001")
+    assert world.client.get("/paper/2606.99999").status_code == 404
+    assert world.client.get("/paper/../../etc/passwd").status_code == 404
+
+
+def test_it_leads_a_typed_id_to_its_paper(world: World) -> None:
+    world.stored(list_paper, "2606.00001")
+    assert world.client.get("/search?q=arXiv:2606.00001v3").location == "/paper/2606.00001"
+
+
+def test_it_marks_hits_and_keeps_filters_in_page_links(world: World) -> None:
+    for number in range(25):
+        world.stored(
+            list_paper, f"2606.{number:05}", title=f"Sparse attention {number}", code_url="https://example.org/x"
+        )
+    page = world.client.get("/search?q=attention&code=1").text
+    assert "<mark>attention</mark>" in page
+    assert 'href="/search?page=2&amp;q=attention&amp;code=1"' in page
+    assert world.client.get("/api/search?q=attention&page=2").json["total"] == 25
+    assert len(world.client.get("/api/search?q=attention&page=2").json["papers"]) == 5
+
+
+def test_it_answers_any_search(world: World) -> None:
+    for typed in ("%00", "%ff%fe", '"', "a" * 5000, "%27%3B--", "%F0%9F%98%80", "%ED%A0%80", "*", "(((", "-", "since"):
+        assert world.client.get(f"/search?q={typed}&since={typed}&organisation={typed}&page={typed}").status_code == 200
+
+
+def test_it_gives_a_day_as_json(world: World) -> None:
+    world.stored(list_paper, "2606.00001", title="One")
+    given = world.client.get("/api/papers?date=2026-06-09").json
+    assert (given["date"], given["total"], given["papers"][0]["title"]) == ("2026-06-09", 1, "One")
+    assert world.client.get("/api/papers").json["date"] == "2026-06-09"
+    wrong = world.client.get("/api/papers?date=tomorrow")
+    assert wrong.status_code == 400
+    assert set(wrong.json["error"]) == {"what", "why", "next"}
+
+
+def test_it_feeds_atom_that_parses(world: World) -> None:
+    world.stored(list_paper, "2606.00001", title="A & B <i>", on=MONDAY)
+    feed = ElementTree.fromstring(world.client.get("/feed.xml").data)
+    entries = feed.findall(f"{ATOM}entry")
+    assert [entry.findtext(f"{ATOM}id") for entry in entries] == ["http://127.0.0.1:8000/papers/2026-06-08"]
+    assert "A &amp; B &lt;i&gt;" in str(entries[0].findtext(f"{ATOM}content"))
+    assert datetime.fromisoformat(str(feed.findtext(f"{ATOM}updated"))) == datetime(2026, 6, 8, 6, tzinfo=UTC)
+
+
+def test_it_answers_304_until_the_page_changes(world: World) -> None:
+    world.stored(list_paper, "2606.00001")
+    first = world.client.get("/")
+    world.pass_time(seconds=30)
+    assert world.client.get("/", headers={"If-None-Match": first.headers["ETag"]}).status_code == 304
+    world.stored(list_paper, "2606.00002")
+    assert world.client.get("/", headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
+
+
+def test_it_lists_the_archive_by_month(world: World) -> None:
+    for days in (0, 20, 40):
+        world.stored(list_paper, f"2606.{days:05}", on=TODAY - timedelta(days=days))
+    page = world.client.get("/papers").text
+    assert "June 2026" in page
+    assert "April 2026" in page

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from collections import Counter, deque
+from datetime import date
+
+import pytest
+
+from digest.delivery.pace import Pace, Timeline, warm_up_cap
+
+
+class Rows:
+    """The places of every row, for all who share it."""
+
+    def __init__(self) -> None:
+        self.taken: Counter[int] = Counter()
+        self.calls = 0
+
+    def take(self, row: int, count: int) -> int:
+        self.calls += 1
+        self.taken[row] += count
+        return self.taken[row] - count
+
+
+@pytest.mark.parametrize("rate", [0.3, 1.0, 7.5, 40.0, 3000.0])
+def test_it_spreads_mails_evenly_and_never_passes_the_rate(rate: float) -> None:
+    rows, now = Rows(), 1000.0
+    workers = [Timeline(rate, rows.take) for _ in range(3)]
+    moments: list[float] = []
+    for n in range(int(rate * 20) + 3):
+        moments.append(workers[n % 3].next(now))
+        now = max(now, moments[-1])
+    seconds = Counter(int(moment // max(1, round(1 / rate + 0.5))) for moment in moments)
+    assert max(seconds.values()) <= max(1, rate * max(1, round(1 / rate + 0.5)))
+    assert len(moments) / (max(moments) - 1000.0) >= 0.8 * min(rate, int(max(rate, 1))) * (1 if rate >= 1 else 0.7)
+
+
+def test_a_high_rate_asks_for_blocks() -> None:
+    rows = Rows()
+    line = Timeline(2000.0, rows.take)
+    for _ in range(2000):
+        line.next(1000.0)
+    assert rows.calls <= 20
+
+
+def test_a_clock_that_was_set_back_stops_nothing() -> None:
+    line = Timeline(10.0, Rows().take)
+    line.next(10_000.0)
+    assert [line.next(1000.0) for _ in range(20)][-1] < 1010
+
+
+def test_a_place_that_says_nothing_is_fed_as_fast_as_it_goes() -> None:
+    pace = Pace()
+    for _ in range(1000):
+        assert pace.wait(5.0) == 0
+        pace.begin(5.0)
+        pace.took(5.0)
+
+
+@pytest.mark.parametrize("allowed", [2, 20, 300])
+def test_it_finds_the_rate_that_a_place_allows(allowed: int) -> None:
+    """A server that refuses what goes beyond `allowed` in a second, fed by one sender for five minutes."""
+    pace, now, taken, refused = Pace(), 0.0, 0, 0
+    window: deque[float] = deque()
+    while now < 300:
+        if (wait := pace.wait(now)) > 0:
+            now += wait
+            continue
+        pace.begin(now)
+        now += 0.002
+        while window and now - window[0] > 1:
+            window.popleft()
+        if len(window) < allowed:
+            window.append(now)
+            taken += 1
+            pace.took(now)
+        else:
+            refused += 1
+            pace.slowed(now)
+    assert taken >= 0.8 * allowed * 300
+    assert refused < 0.1 * taken + 600
+
+
+def test_a_slow_second_of_our_own_is_not_taken_for_its_limit() -> None:
+    pace = Pace()
+    for n in range(100):
+        pace.took(100 + n / 100)
+    pace.took(102.5)
+    pace.slowed(103.0)
+    assert pace.rate == pytest.approx(90.0)
+
+
+def test_it_leaves_a_place_alone_for_longer_each_time_that_it_takes_nothing() -> None:
+    pace, now, waits = Pace(), 100.0, []
+    for _ in range(12):
+        pace.slowed(now)
+        waits.append(pace.wait(now))
+        now += waits[-1] + 6.0
+    assert waits == sorted(waits)
+    assert waits[-1] == 300.0
+
+
+def test_what_cannot_wait_comes_back_one_behind_the_other() -> None:
+    pace = Pace()
+    for at in range(10):
+        pace.took(100.0 + at / 10)
+    pace.slowed(101.0)
+    back = [pace.queue(101.0) for _ in range(18)]
+    assert back == sorted(back)
+    assert back[-1] - back[0] == pytest.approx(17 / (pace.rate or 0))
+
+
+@pytest.mark.parametrize(
+    ("day", "cap"), [(date(2026, 6, 8), 0), (date(2026, 6, 9), 50), (date(2026, 6, 10), 50), (date(2026, 6, 11), 100), (date(2026, 6, 29), 51_200)]
+)  # fmt: skip
+def test_a_new_sender_doubles_every_two_days(day: date, cap: int) -> None:
+    assert warm_up_cap(date(2026, 6, 9), day) == cap

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from digest.papers.query import Query, excerpt, mark, parse
+from digest.papers.search import spelt_for_postgresql, spelt_for_sqlite
+
+
+def test_it_reads_words_phrases_and_what_to_leave_out() -> None:
+    query = parse('Video "state of the art" -robot')
+    assert query == Query((("video",), ("state", "of", "the", "art")), (("robot",),))
+
+
+@pytest.mark.parametrize("typed", ["", "   ", '"', '""', "*", "%", "_", "the of", "-", "()", "'", "\x00", "--", ":::"])
+def test_it_takes_anything_without_words_as_nothing(typed: str) -> None:
+    assert not parse(typed)
+
+
+def test_it_parts_hyphens_and_drops_accents() -> None:
+    assert parse("multi-modal Gödel").wanted == (("multi", "modal"), ("godel",))
+
+
+def test_it_leaves_no_operator_in_the_databases_own_spelling() -> None:
+    query = parse('NEAR(a b) OR title:x* AND "c" -"d e"')
+    assert spelt_for_sqlite(query) == '("near a" AND "b" AND "title x" AND "c") NOT "d e"'
+    assert spelt_for_postgresql(query) == '"near a" "b" "title x" "c" -"d e"'
+
+
+def test_it_marks_all_forms_of_a_word_and_keeps_the_text() -> None:
+    text = "Training <b>trained</b> trains, and a trainer."
+    runs = mark(text, parse("train"))
+    assert "".join(run.text for run in runs) == text
+    assert [run.text for run in runs if run.is_hit] == ["Training", "trained", "trains", "trainer"]
+
+
+def test_it_cuts_an_excerpt_around_the_first_hit() -> None:
+    text = "word " * 200 + "needle " + "word " * 200
+    cut = excerpt(text, parse("needle"))
+    assert "needle" in cut
+    assert cut.startswith("… ")
+    assert cut.endswith(" …")
+    assert len(cut) < 300

@@ -1,0 +1,33 @@
+"""The mail that is joined from skeletons is the mail that is rendered whole."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from benchmarks.render import PlainWay
+from digest.editions.edition import Kind
+from digest.rendering.gallery import AT, TO, editions, links
+from digest.rendering.renderer import Renderer
+from digest.rendering.sheet import Sheet
+from tests.unit.rendering.samples import MESSAGE_ID, SENDER, parsed, part
+
+DIGESTS = {name: edition for name, edition in editions() if edition.kind is not Kind.QUIET}
+PLAIN = PlainWay(SENDER)
+
+
+@cache
+def sheet() -> Sheet:
+    return Renderer(SENDER).prepare([pick.paper for edition in DIGESTS.values() for pick in edition.picks])
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("name", DIGESTS)
+def test_it_equals_the_mail_rendered_whole(name: str, language: str) -> None:
+    edition, known = DIGESTS[name], links(SENDER, name)
+    filled = sheet().fill(edition, TO, language, known, MESSAGE_ID, AT)
+    text, html, subject = PLAIN.parts(edition, language, known, sheet().forms(edition, language))
+    assert part(filled, "plain") == text
+    assert part(filled, "html") == html
+    assert parsed(filled)["Subject"] == subject

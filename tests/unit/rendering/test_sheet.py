@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from digest.editions.edition import Edition, Pick
+from digest.ranking.choice import Reason, ReasonKind
+from digest.rendering import inline
+from digest.rendering.mime import HeaderError
+from digest.rendering.renderer import Renderer
+from digest.rendering.skeleton import slot
+from tests.unit.rendering.samples import AT, LINKS, MESSAGE_ID, SENDER, a_paper, an_edition, parsed, part
+
+RENDERER = Renderer(SENDER)
+PAPERS = [a_paper(number) for number in range(1, 13)]
+SHEET = RENDERER.prepare(PAPERS)
+
+
+def mail(edition: Edition, language: str = "en", to: str = "ann@example.com") -> bytes:
+    return SHEET.fill(edition, to, language, LINKS, MESSAGE_ID, AT)
+
+
+def test_it_shows_every_paper_in_both_parts() -> None:
+    raw = mail(an_edition(*PAPERS))
+    for paper in PAPERS:
+        assert paper.title in part(raw, "plain")
+        assert paper.title in part(raw, "html")
+
+
+def test_it_makes_the_same_bytes_of_the_same_edition() -> None:
+    assert mail(an_edition(*PAPERS)) == mail(an_edition(*PAPERS))
+
+
+def test_it_renders_nothing_while_it_fills() -> None:
+    sheet = RENDERER.prepare(PAPERS)
+    before = inline.calls
+    for number in range(5):
+        sheet.fill(an_edition(*PAPERS[number:]), "ann@example.com", "de", LINKS, MESSAGE_ID, AT)
+    assert inline.calls == before
+
+
+def test_it_escapes_what_feeds_and_readers_wrote() -> None:
+    paper = a_paper(21, title="When a < b & <EOS> meet <script >now()")
+    raw = mail(an_edition(paper))
+    assert "<script" not in part(raw, "html")
+    assert "When a &lt; b &amp; &lt;EOS&gt; meet now()" in part(raw, "html")
+    assert "When a < b & <EOS> meet now()" in part(raw, "plain")
+
+
+def test_it_names_one_reader_and_the_ways_out() -> None:
+    message = parsed(mail(an_edition(*PAPERS)))
+    assert message["To"] == "ann@example.com"
+    assert LINKS.unsubscribe in message["List-Unsubscribe"]
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert message["Message-ID"] == MESSAGE_ID
+
+
+@pytest.mark.parametrize(
+    "to", ["ann@example.com\r\nBcc: bob@example.com", "", "ann", "<ann@example.com>", "a b@example.com"]
+)
+def test_it_refuses_an_address_that_could_break_the_header(to: str) -> None:
+    with pytest.raises(HeaderError):
+        mail(an_edition(*PAPERS), to=to)
+
+
+def test_it_refuses_an_edition_without_papers() -> None:
+    with pytest.raises(ValueError, match="no papers"):
+        mail(replace(an_edition(), picks=()))
+
+
+def test_it_leads_over_our_own_links_only_when_clicks_are_tracked() -> None:
+    edition = an_edition(*PAPERS)
+    tracked = (
+        Renderer(replace(SENDER, is_tracking=True))
+        .prepare([], ())
+        .fill(edition, "ann@example.com", "en", LINKS, MESSAGE_ID, AT)
+    )
+    for kind in ("plain", "html"):
+        assert "arxiv.org/abs" in part(mail(edition), kind)
+        assert "/k/" not in part(mail(edition), kind)
+        assert "arxiv.org/abs" not in part(tracked, kind)
+        assert part(tracked, kind).count(f"/k/0012{'k' * 39}") == (2 if kind == "html" else 1)
+
+
+def test_it_asks_for_click_links_when_clicks_are_tracked() -> None:
+    sheet = Renderer(replace(SENDER, is_tracking=True)).prepare([], ())
+    with pytest.raises(ValueError, match="clicks are tracked"):
+        sheet.fill(an_edition(*PAPERS), "ann@example.com", "en", replace(LINKS, clicks=None), MESSAGE_ID, AT)
+
+
+def test_it_refuses_a_token_that_is_not_base64url() -> None:
+    links = replace(LINKS, votes=lambda ids: [("a&b", "c=d") for _ in ids])
+    with pytest.raises(ValueError, match="token"):
+        RENDERER.prepare([], ()).fill(an_edition(*PAPERS), "ann@example.com", "en", links, MESSAGE_ID, AT)
+
+
+def test_it_leaves_no_slot_open() -> None:
+    raw = mail(an_edition(*PAPERS))
+    assert slot("x").split("x")[0] not in part(raw, "html") + part(raw, "plain") + raw.decode("ascii")
+
+
+def test_it_shows_no_reason_that_takes_away_or_hardly_counts() -> None:
+    reasons = (
+        Reason(ReasonKind.TOPIC, 1.0, "video"),
+        Reason(ReasonKind.READERS, 0.01),
+        Reason(ReasonKind.DISLIKED, -0.3),
+    )
+    edition = replace(an_edition(), picks=(Pick(PAPERS[0], reasons, 5),))
+    text = part(mail(edition), "plain")
+    assert "you follow “video”" in text
+    assert "Readers" not in text
+    assert "Although" not in text
+
+
+def test_it_addresses_a_reason_by_its_place_in_the_pick() -> None:
+    reasons = (
+        Reason(ReasonKind.TOPIC, 1.0, "video"),
+        Reason(ReasonKind.DISLIKED, -0.3),
+        Reason(ReasonKind.READERS, 0.5),
+    )
+    html = part(mail(replace(an_edition(), picks=(Pick(PAPERS[0], reasons, 5),))), "html")
+    assert f"/v/0001{'l' * 39}/0" in html
+    assert f"/v/0001{'l' * 39}/2" in html
+    assert f"/v/0001{'l' * 39}/1" not in html
+
+
+def test_it_escapes_what_stands_in_a_reason() -> None:
+    reasons = (Reason(ReasonKind.TOPIC, 1.0, '<img src=x onerror="alert(1)"> & co'),)
+    raw = mail(replace(an_edition(), picks=(Pick(PAPERS[0], reasons, 5),)))
+    assert "<img" not in part(raw, "html")
+    assert '&lt;img src=x onerror="alert(1)"&gt; &amp; co' in part(raw, "html")
+    assert '“<img src=x onerror="alert(1)"> & co”' in " ".join(part(raw, "plain").split())

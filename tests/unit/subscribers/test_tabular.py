@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digest.subscribers.tabular import TransferRefused, csv_line, guarded, read_lines, rows
+
+
+def test_it_reads_csv_with_names_in_any_order_and_case() -> None:
+    assert list(rows(["\ufeffTopics;EMAIL \r\n", '"a, b";ann@example.org\r\n', "\r\n", ";bob@example.org\r\n"])) == [
+        (2, {"topics": "a, b", "email": "ann@example.org"}),
+        (4, {"topics": "", "email": "bob@example.org"}),
+    ]
+
+
+def test_it_reads_json_lines() -> None:
+    found = dict(rows(["\n", '{"email": "ann@example.org"}\n', "\n", "[1]\n", "{oops\n"]))
+    assert found[2] == {"email": "ann@example.org"}
+    assert isinstance(found[4], str)
+    assert isinstance(found[5], str)
+
+
+def test_it_loses_no_neighbour_to_a_stray_quote() -> None:
+    lines = ["email,topics\n", 'ann@example.org,"open\n', *(f"r{n}@example.org,x\n" for n in range(200))]
+    found = list(rows(lines))
+    assert [number for number, row in found if isinstance(row, str)] == [2]
+    assert sum(isinstance(row, dict) for _, row in found) == 200
+    twice = ["email,topics\n", 'ann@example.org,"open\n', "bob@example.org,x\n", 'x"y@example.org,a\n']
+    assert [(n, isinstance(row, str)) for n, row in rows(twice)] == [(2, True), (3, False), (4, True)]
+
+
+def test_it_reads_cells_that_span_lines() -> None:
+    assert list(rows(["email,topics\n", 'ann@example.org,"a\n', 'b"\n'])) == [
+        (2, {"email": "ann@example.org", "topics": "a\nb"})
+    ]
+
+
+def test_it_names_the_line_of_a_row_with_too_many_cells() -> None:
+    ((number, why),) = rows(["email,hour\n", "ann@example.org,1,2\n"])
+    assert number == 2
+    assert "3 cells" in str(why)
+
+
+@pytest.mark.parametrize("lines", [[], ["\n"], ["name,mail\n"], ["ann@example.org\n"]])
+def test_it_refuses_a_file_without_an_email_column(lines: list[str]) -> None:
+    with pytest.raises(TransferRefused, match="email"):
+        list(rows(lines))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20))
+@settings(max_examples=150)
+def test_it_writes_cells_no_spreadsheet_runs_and_reads_them_back(text: str) -> None:
+    line = csv_line(["x", guarded(text)])
+    cell = next(csv.reader(io.StringIO(line, newline="")))[1]
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    ((_, row),) = rows(["email,topics\n", line])
+    assert row == {"email": "x", "topics": text}
+
+
+def test_it_survives_broken_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_bytes(b"\xef\xbb\xbfemail\n\xff\xfe@example.org\nann@example.org\n" + b"x" * 2_000_001)
+    assert len(list(read_lines(path))) == 6
