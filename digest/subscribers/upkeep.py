@@ -43,7 +43,7 @@ def drop_unconfirmed(connection: Connection, now: datetime) -> int:
         consents.c.subscriber_id == subscribers.c.id, consents.c.event == "asked", consents.c.at > ends_at
     )
     columns = (subscribers.c.id, subscribers.c.confirmed_at)
-    unanswered = select(*columns).where(IS_PENDING, ~asked)
+    unanswered = select(*columns).where(IS_PENDING, subscribers.c.created_at <= ends_at, ~asked)
     rejected = select(*columns).where(
         IS_UNKNOWN, subscribers.c.status == Status.UNSUBSCRIBED, subscribers.c.left_at <= ends_at
     )
