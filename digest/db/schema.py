@@ -22,11 +22,11 @@ def _config(engine: Engine) -> Config:
     return config
 
 
-def migrate(engine: Engine) -> tuple[str | None, str]:
-    """Upgrade to head and return (revision before, revision now). Running it again changes nothing."""
+def migrate(engine: Engine, to: str = "head") -> tuple[str | None, str]:
+    """Upgrade and return (revision before, revision now). Running it again changes nothing."""
     before = revision(engine)
-    command.upgrade(_config(engine), "head")
-    return before, head()
+    command.upgrade(_config(engine), to)
+    return before, str(revision(engine))
 
 
 def revision(engine: Engine) -> str | None:

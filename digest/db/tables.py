@@ -37,8 +37,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-from digest.db import fulltext
-
 
 class RunOutcome(StrEnum):
     """How asking a source ended."""
@@ -138,7 +136,6 @@ papers = Table(
     Index(None, "first_seen_at"),
     Index(None, "listed_on"),
 )
-fulltext.attach(papers)
 
 listings = Table(
     "listings",

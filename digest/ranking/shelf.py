@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
+from zipfile import BadZipFile
 
+import structlog
 from sqlalchemy import Engine, delete, func, select
 
 from digest.db.engine import insert, reading
@@ -16,6 +18,8 @@ from digest.papers.paper import Paper
 from digest.ranking.crowd import Crowd
 from digest.ranking.embeddings import Embedder, load
 from digest.ranking.features import TextModel
+
+log = structlog.get_logger(__name__)
 
 KEPT = 3  # versions; old workers may still be ranking with the last but one
 FEWEST_PAPERS = 50  # below this a model is fitted on the spot from what is there
@@ -29,22 +33,28 @@ class ModelShelf:
         self._loaded: tuple[int, TextModel, Crowd] | None = None
 
     def fitted_at(self) -> datetime | None:
-        """When the newest was fitted."""
-        with reading(self._engine).connect() as connection:
-            newest: datetime | None = connection.execute(
-                select(func.max(models.c.fitted_at, type_=models.c.fitted_at.type))
-            ).scalar_one()
-        return newest
+        """When the newest that can be read was fitted."""
+        return next((at for _, at in self._readable()), None)
 
     def newest(self) -> tuple[TextModel, Crowd] | None:
-        """The newest fitted pair, or None before the first fit."""
+        """The newest fitted pair that can be read, or None before the first fit.
+
+        After an upgrade the newest may be of a form that this version, or one beside it, does not know.
+        """
+        return next((pair for pair, _ in self._readable()), None)
+
+    def _readable(self) -> Iterator[tuple[tuple[TextModel, Crowd], datetime]]:
         with reading(self._engine).connect() as connection:
-            version = connection.execute(select(func.max(models.c.version))).scalar_one()
-        if version is None:
-            return None
-        if self._loaded is None or self._loaded[0] != version:
-            self._loaded = (version, *self._load(version))
-        return self._loaded[1:]
+            query = select(models.c.version, models.c.fitted_at).order_by(models.c.version.desc())
+            stored = connection.execute(query).all()
+        for version, fitted_at in stored:
+            try:
+                if self._loaded is None or self._loaded[0] != version:
+                    self._loaded = (version, *self._load(version))
+            except (OSError, ValueError, KeyError, BadZipFile) as error:
+                log.warning("model.unreadable", version=version, error=str(error)[:200])
+            else:
+                yield self._loaded[1:], fitted_at
 
     def _load(self, version: int) -> tuple[TextModel, Crowd]:
         text_path, crowd_path = self._paths(version)
