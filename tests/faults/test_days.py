@@ -24,7 +24,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 @pytest.mark.parametrize("first", ["2026-03-27", "2026-10-23"])
-def test_f15_clock_changes(pg: Engine, tmp_path: Path, saw: Saw, first: str) -> None:
+def test_it_mails_once_a_date_over_clock_changes(pg: Engine, tmp_path: Path, saw: Saw, first: str) -> None:
     start = at(f"{first}T00:00")
     changing = sorted(
         zone for zone in available_timezones() if zone.startswith(("Europe/", "America/")) and _changes(zone, start)
@@ -99,7 +99,7 @@ def write_papers(path: Path, days: list[date], votes: int = 5) -> None:
 
 
 @pytest.mark.parametrize("back_at", ["2026-06-12T03:00", "2026-06-12T09:00", "2026-06-12T23:00"])
-def test_f16_beat_away_for_two_days(pg: Engine, tmp_path: Path, saw: Saw, back_at: str) -> None:
+def test_it_mails_once_after_two_days_without_beat(pg: Engine, tmp_path: Path, saw: Saw, back_at: str) -> None:
     first, file = at("2026-06-09T06:00"), tmp_path / "papers.jsonl"
     clock = Ticking(first)
     write_papers(file, [first.date() + timedelta(days=n) for n in range(5)])
@@ -145,7 +145,7 @@ def test_f16_beat_away_for_two_days(pg: Engine, tmp_path: Path, saw: Saw, back_a
     assert ledger.totals(pg).closes
 
 
-def test_f18_a_list_that_comes_twice_late_and_changed(pg: Engine, tmp_path: Path, saw: Saw) -> None:
+def test_it_repeats_no_paper_of_a_list_that_comes_twice_late_and_changed(pg: Engine, tmp_path: Path, saw: Saw) -> None:
     first, file = at("2026-06-09T06:00"), tmp_path / "papers.jsonl"
     clock = Ticking(first)
     with pg.begin() as connection:

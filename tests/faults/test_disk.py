@@ -80,7 +80,7 @@ class Sending(threading.Thread):
             self.error = type(error).__name__ + ": " + str(error).splitlines()[0][:80]
 
 
-def test_f13_no_room_for_the_journal(
+def test_it_stops_when_the_journals_disk_is_full(
     pg: Engine, tmp_path: Path, saw: Saw, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = fill(pg, 1_500)
@@ -115,7 +115,7 @@ def test_f13_no_room_for_the_journal(
     assert found["dup_excused_same_bytes"] == found["excused"] <= 4
 
 
-def test_f13_no_room_for_the_database(tmp_path: Path, saw: Saw, disk: Disk) -> None:
+def test_it_stops_when_the_databases_disk_is_full(tmp_path: Path, saw: Saw, disk: Disk) -> None:
     url = f"sqlite:///{disk.folder}/digest.db"
     engine = make_engine(url)
     migrate(engine)

@@ -38,7 +38,7 @@ MODES = {
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_nothing_is_lost_and_nothing_doubled_over_a_day(engine: Engine, tmp_path: Path, mode: str) -> None:
+def test_it_loses_and_doubles_nothing_over_a_day(engine: Engine, tmp_path: Path, mode: str) -> None:
     with engine.begin() as connection:
         for n in range(5):
             list_paper(connection, f"2606.{n:05}")

@@ -17,7 +17,7 @@ FIRST, LAST = at("2026-06-08T00:00"), at(os.environ.get("DIGEST_SIMULATED_UNTIL"
 
 
 @pytest.mark.parametrize("sources", [("huggingface",), ("huggingface", "arxiv")], ids=lambda names: "+".join(names))
-def test_forty_weekdays_reach_sixty_readers(engine: Engine, tmp_path: Path, sources: tuple[str, ...]) -> None:
+def test_it_keeps_every_date_of_forty_weekdays(engine: Engine, tmp_path: Path, sources: tuple[str, ...]) -> None:
     last = LAST if len(sources) == 1 else FIRST + timedelta(days=2, hours=23)  # arXiv's pacing makes a day a minute
     url = engine.url.render_as_string(hide_password=False)
     clock = Ticking(FIRST)

@@ -18,7 +18,9 @@ MAILS, PROCESSES, KILL_EVERY_S, MOST_KILLS = 5_000, 4, 0.4, 40
 
 @pytest.mark.parametrize("connections", [1, 8])
 @pytest.mark.parametrize("mode", ["ok", "chaos"])
-def test_f1_kill_any_sender(pg: Engine, tmp_path: Path, saw: Saw, mode: str, connections: int) -> None:
+def test_it_loses_and_forbids_nothing_when_senders_are_killed(
+    pg: Engine, tmp_path: Path, saw: Saw, mode: str, connections: int
+) -> None:
     expected, dice = fill(pg, MAILS), random.Random(1)
     with evil(tmp_path, "--mode", mode) as sink:
         wanted = settings(url_of(pg), tmp_path, sink, smtp_connections=connections)

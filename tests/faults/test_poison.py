@@ -61,7 +61,7 @@ def reason_of(engine: Engine, reader: int) -> tuple[str, str, int]:
 
 
 @pytest.mark.parametrize("stage", ["rank", "render", "send"])
-def test_f2_a_reader_that_ends_every_worker(pg: Engine, tmp_path: Path, saw: Saw, stage: str) -> None:
+def test_it_parks_a_reader_that_ends_every_worker(pg: Engine, tmp_path: Path, saw: Saw, stage: str) -> None:
     expected = planned_readers(pg, 300) if stage == "rank" else fill(pg, 300)
     poison = reader_number(pg, 150)
     with evil(tmp_path, "--mode", "ok") as sink:
@@ -87,7 +87,7 @@ def test_f2_a_reader_that_ends_every_worker(pg: Engine, tmp_path: Path, saw: Saw
     assert deaths == 3
 
 
-def test_f19_a_paper_and_a_reader_that_cannot_be_made(
+def test_it_leaves_out_a_paper_and_a_reader_that_cannot_be_made(
     pg: Engine, tmp_path: Path, saw: Saw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = fill(pg, 100, paper_count=5)
@@ -118,7 +118,7 @@ def test_f19_a_paper_and_a_reader_that_cannot_be_made(
     assert statuses(pg) == {"submitted": 99, "skipped": 1}
 
 
-def test_f14_clocks_that_jump(pg: Engine, tmp_path: Path, saw: Saw) -> None:
+def test_it_survives_clocks_that_jump(pg: Engine, tmp_path: Path, saw: Saw) -> None:
     expected = planned_readers(pg, 120)
     clock = Ticking(datetime.now(UTC))
     right = clock.at
@@ -154,7 +154,7 @@ def test_f14_clocks_that_jump(pg: Engine, tmp_path: Path, saw: Saw) -> None:
     assert (found["lost"], found["dup_forbidden"], found["excused"]) == (0, 0, 0)
 
 
-def test_f21_a_migration_while_mail_waits(pg: Engine, tmp_path: Path, saw: Saw) -> None:
+def test_it_sends_on_after_a_migration(pg: Engine, tmp_path: Path, saw: Saw) -> None:
     expected = fill(pg, 800)
     with evil(tmp_path, "--mode", "slow", "--delay", ".003") as sink:
         wanted = settings(url_of(pg), tmp_path, sink, smtp_connections=4)
@@ -177,7 +177,7 @@ def test_f21_a_migration_while_mail_waits(pg: Engine, tmp_path: Path, saw: Saw) 
     assert (found["lost"], found["dup_forbidden"], found["excused"]) == (0, 0, 0)
 
 
-def test_f22_erased_while_their_mail_is_claimed(pg: Engine, tmp_path: Path, saw: Saw) -> None:
+def test_it_mails_nobody_who_was_erased_while_claimed(pg: Engine, tmp_path: Path, saw: Saw) -> None:
     expected = fill(pg, 400)
     gone = [f"reader{n}@example.org" for n in range(380, 400)]
     with evil(tmp_path, "--mode", "slow", "--delay", ".01") as sink:
@@ -204,7 +204,7 @@ def test_f22_erased_while_their_mail_is_claimed(pg: Engine, tmp_path: Path, saw:
     assert ledger.totals(pg).closes
 
 
-def test_f23_keys_that_change(pg: Engine, tmp_path: Path, saw: Saw) -> None:
+def test_it_honours_old_links_and_signs_all_mail_over_a_change_of_keys(pg: Engine, tmp_path: Path, saw: Saw) -> None:
     expected, keys = fill(pg, 200), pem()
     url = url_of(pg)
     signing = {"dkim_key": keys, "smtp_connections": 2}
@@ -251,7 +251,7 @@ def _leave(web: Any, header: str) -> int:
     return int(web.post(path[1], data={"List-Unsubscribe": "One-Click"}).status_code)
 
 
-def test_f26_a_day_of_monsters(tmp_path: Path, saw: Saw) -> None:
+def test_it_stays_small_on_a_day_of_monsters(tmp_path: Path, saw: Saw) -> None:
     """1,000 papers, 20 of them with a megabyte of title, for 5,000 readers: one process does the whole cycle."""
     url = f"sqlite:///{tmp_path}/digest.db"
     engine = make_engine(url)

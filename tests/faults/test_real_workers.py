@@ -59,7 +59,9 @@ def environment(wanted: Settings, redis_url: str) -> dict[str, str]:
     )
 
 
-def test_three_days_pass_through_real_processes(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> None:
+def test_it_keeps_every_date_through_real_processes(
+    request: pytest.FixtureRequest, redis_url: str, tmp_path: Path
+) -> None:
     with scratch_database(request, "postgresql", tmp_path) as url, sink() as server, replay() as hf_url:
         wanted = settings(url, tmp_path / "var", hf_url, server.port, clock=CLOCK)
         port = free_port()

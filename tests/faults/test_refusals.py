@@ -88,7 +88,9 @@ def pause_of(engine: Engine) -> str:
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(value[1:]).replace("--", ""),
 )
-def test_all_get_their_mail(pg: Engine, tmp_path: Path, saw: Saw, fault: str, arguments: list[str]) -> None:
+def test_it_mails_all_whatever_the_server_does(
+    pg: Engine, tmp_path: Path, saw: Saw, fault: str, arguments: list[str]
+) -> None:
     expected = fill(pg, MAILS)
     with (
         evil(tmp_path, *arguments) as sink,
@@ -106,7 +108,7 @@ def test_all_get_their_mail(pg: Engine, tmp_path: Path, saw: Saw, fault: str, ar
     assert fault in ("F7", "F8") or found["excused"] == 0
 
 
-def test_f3_waits_before_it_tries_again(pg: Engine, tmp_path: Path, saw: Saw) -> None:
+def test_it_waits_before_it_tries_again(pg: Engine, tmp_path: Path, saw: Saw) -> None:
     fill(pg, 50)
     with evil(tmp_path, "--mode", "tempfail", "--p", "1") as sink, install_for(pg, tmp_path, sink) as install:
         waits = []
@@ -120,7 +122,7 @@ def test_f3_waits_before_it_tries_again(pg: Engine, tmp_path: Path, saw: Saw) ->
     assert waits == [1, 2, 5, 10]
 
 
-def test_f4_who_does_not_exist_is_tried_once(pg: Engine, tmp_path: Path, saw: Saw) -> None:
+def test_it_tries_once_who_does_not_exist(pg: Engine, tmp_path: Path, saw: Saw) -> None:
     expected = fill(pg, 200)
     dead = [f"reader{n}@example.org" for n in range(10, 20)]
     with evil(tmp_path, "--mode", "reject", "--reject", "reader1?") as sink, install_for(pg, tmp_path, sink) as install:
@@ -144,7 +146,7 @@ def test_f4_who_does_not_exist_is_tried_once(pg: Engine, tmp_path: Path, saw: Sa
     ],
     ids=["554-5.7.1", "552-announced", "552"],
 )
-def test_f5_a_refusal_of_all_pauses_the_run(
+def test_it_pauses_when_all_is_refused(
     pg: Engine, tmp_path: Path, saw: Saw, arguments: list[str], is_about_site: bool
 ) -> None:
     expected = fill(pg, MAILS)
@@ -172,7 +174,7 @@ def test_f5_a_refusal_of_all_pauses_the_run(
     assert (found["lost"], found["dup_forbidden"], found["excused"], blamed(pg)) == (refused, 0, 0, 0)
 
 
-def test_f9_a_server_that_is_away(pg: Engine, tmp_path: Path, saw: Saw) -> None:
+def test_it_mails_all_once_a_server_is_back(pg: Engine, tmp_path: Path, saw: Saw) -> None:
     expected = fill(pg, 1_000)
     with evil(tmp_path, "--mode", "slow", "--delay", ".005", "--max-conn", "8") as sink:
         with Senders(settings(url_of(pg), tmp_path, sink, smtp_connections=4), 2) as senders:
@@ -213,7 +215,7 @@ def test_f9_a_server_that_is_away(pg: Engine, tmp_path: Path, saw: Saw) -> None:
     ],
     ids=["broken", "454", "wrong-certificate", "not-offered", "login-refused"],
 )
-def test_f24_nothing_goes_in_clear(
+def test_it_sends_nothing_in_clear(
     pg: Engine, tmp_path: Path, saw: Saw, arguments: list[str], values: dict[str, Any]
 ) -> None:
     expected = fill(pg, 60)
@@ -238,7 +240,7 @@ def test_f24_nothing_goes_in_clear(
     assert (found["lost"], found["dup_forbidden"], found["excused"]) == (0, 0, 0)
 
 
-def test_f8_a_stop_is_heeded_while_a_server_hangs(pg: Engine, tmp_path: Path, saw: Saw) -> None:
+def test_it_heeds_a_stop_while_a_server_hangs(pg: Engine, tmp_path: Path, saw: Saw) -> None:
     """One reader's slow server never holds up the end of the run for longer than the time-outs."""
     fill(pg, 50)
     hanging = ["--mode", "hang", "--hang-at", "eod", "--p", "1", "--hang", "60"]

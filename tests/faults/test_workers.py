@@ -127,7 +127,7 @@ def children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     return []
 
 
-def test_f2_kill_pool_processes(pg: Engine, tmp_path: Path, saw: Saw, broker: Redis) -> None:
+def test_it_goes_on_when_pool_processes_are_killed(pg: Engine, tmp_path: Path, saw: Saw, broker: Redis) -> None:
     expected, kills = fill(pg, 2_000), 0
     broker.start()
     with evil(tmp_path, "--mode", "slow", "--delay", ".002") as sink:
@@ -151,7 +151,9 @@ def test_f2_kill_pool_processes(pg: Engine, tmp_path: Path, saw: Saw, broker: Re
     assert found["dup_excused_same_bytes"] == found["excused"] <= kills * 4
 
 
-def test_f11_redis_absent_flushed_killed(pg: Engine, tmp_path: Path, saw: Saw, broker: Redis) -> None:
+def test_it_loses_nothing_when_redis_is_absent_flushed_or_killed(
+    pg: Engine, tmp_path: Path, saw: Saw, broker: Redis
+) -> None:
     expected, port = fill(pg, 1_500), free_port()
     with evil(tmp_path, "--mode", "slow", "--delay", ".01") as sink:
         wanted, log = quick(pg, tmp_path, sink, broker, public_url=f"http://127.0.0.1:{port}"), tmp_path / "log"
@@ -205,7 +207,7 @@ def cut_all(pg: Engine) -> None:
         connection.execute(text(found), {"name": pg.url.database})
 
 
-def test_f12_database_gone(pg: Engine, tmp_path: Path, saw: Saw) -> None:
+def test_it_comes_back_when_the_database_does(pg: Engine, tmp_path: Path, saw: Saw) -> None:
     expected, port = fill(pg, 2_000), free_port()
     with evil(tmp_path, "--mode", "slow", "--delay", ".005") as sink:
         wanted, log = (
@@ -243,7 +245,9 @@ def test_f12_database_gone(pg: Engine, tmp_path: Path, saw: Saw) -> None:
     assert found["dup_excused_same_bytes"] == found["excused"] <= 2 * 4 * 5
 
 
-def test_f17_two_beats_and_every_task_ten_times(pg: Engine, tmp_path: Path, saw: Saw, broker: Redis) -> None:
+def test_it_mails_once_with_two_beats_and_every_task_ten_times(
+    pg: Engine, tmp_path: Path, saw: Saw, broker: Redis
+) -> None:
     expected = planned_readers(pg, 200)
     broker.start()
     with evil(tmp_path, "--mode", "ok") as sink:
@@ -274,7 +278,7 @@ def tasks_posted(wanted: Settings, times: int) -> bool:
     return True
 
 
-def test_f20_sigterm_finishes_the_mail_in_hand(pg: Engine, tmp_path: Path, saw: Saw, broker: Redis) -> None:
+def test_it_finishes_the_mail_in_hand_on_sigterm(pg: Engine, tmp_path: Path, saw: Saw, broker: Redis) -> None:
     expected = fill(pg, 1_500)
     broker.start()
     with evil(tmp_path, "--mode", "slow", "--delay", ".05") as sink:
@@ -299,7 +303,7 @@ def test_f20_sigterm_finishes_the_mail_in_hand(pg: Engine, tmp_path: Path, saw: 
     assert (found["lost"], found["dup_forbidden"], found["excused"]) == (0, 0, 0)
 
 
-def test_f22_leaving_during_the_run(pg: Engine, tmp_path: Path, saw: Saw) -> None:
+def test_it_mails_nobody_who_left_during_the_run(pg: Engine, tmp_path: Path, saw: Saw) -> None:
     expected, port, leavers, dice = fill(pg, 2_500), free_port(), 120, random.Random(1)
     with evil(tmp_path, "--mode", "slow", "--delay", ".003") as sink:
         wanted, log = (

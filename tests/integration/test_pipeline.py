@@ -103,7 +103,7 @@ def test_it_brings_each_reader_one_digest_a_day_and_no_paper_twice(install: Inst
     assert ledger.totals(install.engine).closes
 
 
-def test_a_day_without_papers_is_skipped_with_its_reason(install: Install, mails: FakeServer) -> None:
+def test_it_skips_a_day_without_papers_with_its_reason(install: Install, mails: FakeServer) -> None:
     ann, bob = readers(install.engine, "ann") + readers(install.engine, "bob", quiet="tell")
     pipeline.run(install)
     assert (row(install.engine, ann).status, row(install.engine, ann).reason) == ("skipped", "nothing_new")
@@ -116,7 +116,7 @@ def test_a_day_without_papers_is_skipped_with_its_reason(install: Install, mails
     assert len(mails.mails) == 1
 
 
-def test_a_paper_that_is_stored_while_readers_are_ranked_comes_the_next_day(install: Install) -> None:
+def test_it_brings_a_paper_stored_during_ranking_the_next_day(install: Install) -> None:
     (ann,) = readers(install.engine, "ann")
     first = listed(install.engine, 1)
     pipeline.run(install)
@@ -136,7 +136,7 @@ def test_a_paper_that_is_stored_while_readers_are_ranked_comes_the_next_day(inst
     ids=["unsubscribed", "paused"],
 )
 @pytest.mark.parametrize("stages", [0, 1, 2], ids=["planned", "ranked", "claimed"])
-def test_nothing_leaves_to_who_left_meanwhile_and_the_papers_stay_free(
+def test_it_sends_nothing_to_who_left_meanwhile_and_frees_the_papers(
     install: Install, mails: FakeServer, monkeypatch: pytest.MonkeyPatch, leave: Callable[..., Any], stages: int
 ) -> None:
     (ann,) = readers(install.engine, "ann")
@@ -165,7 +165,7 @@ def test_nothing_leaves_to_who_left_meanwhile_and_the_papers_stay_free(
         assert connection.execute(select(editions.c.read_to_at).where(editions.c.read_to_at.is_not(None))).all() == []
 
 
-def test_who_comes_back_the_same_day_gets_the_digest_that_did_not_leave(install: Install, mails: FakeServer) -> None:
+def test_it_sends_who_comes_back_the_digest_that_did_not_leave(install: Install, mails: FakeServer) -> None:
     (ann,) = readers(install.engine, "ann")
     papers_of_today = listed(install.engine, 2)
     pipeline.plan(install)
@@ -184,7 +184,7 @@ def test_who_comes_back_the_same_day_gets_the_digest_that_did_not_leave(install:
     assert sent_papers(install.engine, ann) == [papers_of_today]  # one digest a day, however often one comes back
 
 
-def test_rows_of_a_forgotten_reader_still_count_and_nothing_leaves(install: Install, mails: FakeServer) -> None:
+def test_it_counts_the_rows_of_a_forgotten_reader_and_sends_nothing(install: Install, mails: FakeServer) -> None:
     (ann,) = readers(install.engine, "ann")
     listed(install.engine, 1)
     pipeline.plan(install)
@@ -202,7 +202,7 @@ def test_rows_of_a_forgotten_reader_still_count_and_nothing_leaves(install: Inst
 # --- when something is broken -----------------------------------------------------------------------------------------
 
 
-def test_a_server_that_is_away_costs_nothing_but_time(engine: Engine, tmp_path: Path, mails: FakeServer) -> None:
+def test_it_loses_only_time_to_a_server_that_is_away(engine: Engine, tmp_path: Path, mails: FakeServer) -> None:
     (ann,) = readers(engine, "ann")
     listed(engine, 1)
     with install_of(engine, tmp_path, free_port()) as away:
@@ -217,7 +217,7 @@ def test_a_server_that_is_away_costs_nothing_but_time(engine: Engine, tmp_path: 
     assert len(mails.mails) == 1
 
 
-def test_a_failed_delivery_leaves_its_claims_to_the_next_sweep(
+def test_it_leaves_the_claims_of_a_failed_delivery_to_the_next_sweep(
     install: Install, mails: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (ann,) = readers(install.engine, "ann")
@@ -235,7 +235,7 @@ def test_a_failed_delivery_leaves_its_claims_to_the_next_sweep(
     assert len(mails.mails) == 1
 
 
-def test_what_a_dead_worker_had_sent_is_known_from_its_journal(install: Install, mails: FakeServer) -> None:
+def test_it_knows_what_a_dead_worker_sent_from_its_journal(install: Install, mails: FakeServer) -> None:
     ids = readers(install.engine, "ann", "bob", "cleo", "dora")
     listed(install.engine, 1)
     pipeline.plan(install)
@@ -260,7 +260,7 @@ def test_what_a_dead_worker_had_sent_is_known_from_its_journal(install: Install,
     assert len(mails.mails) == 3
 
 
-def test_a_held_mail_gives_its_papers_to_the_next_digest(engine: Engine, tmp_path: Path) -> None:
+def test_it_gives_the_papers_of_a_held_mail_to_the_next_digest(engine: Engine, tmp_path: Path) -> None:
     (ann,) = readers(engine, "ann")
     first = listed(engine, 2)
     with (
@@ -275,7 +275,7 @@ def test_a_held_mail_gives_its_papers_to_the_next_digest(engine: Engine, tmp_pat
     assert sent_papers(engine, ann) == [first]
 
 
-def test_a_mail_in_doubt_goes_again_as_the_same_bytes(engine: Engine, tmp_path: Path) -> None:
+def test_it_sends_a_mail_in_doubt_again_as_the_same_bytes(engine: Engine, tmp_path: Path) -> None:
     (ann,) = readers(engine, "ann")
     listed(engine, 2)
     with fake_server(dot=[CLOSE, "250 taken"]) as fake, install_of(engine, tmp_path, fake.port) as install:
@@ -287,7 +287,7 @@ def test_a_mail_in_doubt_goes_again_as_the_same_bytes(engine: Engine, tmp_path: 
         assert fake.mails[0] == fake.mails[1]
 
 
-def test_a_digest_that_was_given_up_comes_with_the_next_one(engine: Engine, tmp_path: Path) -> None:
+def test_it_brings_a_digest_that_was_given_up_with_the_next_one(engine: Engine, tmp_path: Path) -> None:
     (ann,) = readers(engine, "ann")
     first = listed(engine, 2)
     with fake_server(RCPT=["451 4.3.0 later", "250 ok"]) as fake, install_of(engine, tmp_path, fake.port) as install:
@@ -302,7 +302,7 @@ def test_a_digest_that_was_given_up_comes_with_the_next_one(engine: Engine, tmp_
     assert sent_papers(engine, ann) == [sorted(first + second)]
 
 
-def test_a_planned_day_that_was_never_ranked_does_not_come_beside_the_next(install: Install, mails: FakeServer) -> None:
+def test_it_sends_no_unranked_day_beside_the_next(install: Install, mails: FakeServer) -> None:
     (ann,) = readers(install.engine, "ann")
     listed(install.engine, 1)
     pipeline.plan(install)
@@ -313,7 +313,7 @@ def test_a_planned_day_that_was_never_ranked_does_not_come_beside_the_next(insta
     assert len(mails.mails) == 1
 
 
-def test_an_address_that_does_not_exist_gets_nothing_more(engine: Engine, tmp_path: Path) -> None:
+def test_it_sends_nothing_more_to_an_address_that_does_not_exist(engine: Engine, tmp_path: Path) -> None:
     (ann,) = readers(engine, "ann")
     listed(engine, 1)
     with fake_server(RCPT="550 5.1.1 no such user") as fake, install_of(engine, tmp_path, fake.port) as install:
@@ -328,7 +328,7 @@ def test_an_address_that_does_not_exist_gets_nothing_more(engine: Engine, tmp_pa
         )
 
 
-def test_refusals_of_our_site_stop_the_run_and_nobody_is_blamed(engine: Engine, tmp_path: Path) -> None:
+def test_it_stops_at_refusals_of_our_site_and_blames_nobody(engine: Engine, tmp_path: Path) -> None:
     readers(engine, *(f"reader{n}" for n in range(40)))
     listed(engine, 1)
     with fake_server(RCPT="550 5.7.1 blocked by policy") as fake, install_of(engine, tmp_path, fake.port) as install:
@@ -348,7 +348,7 @@ def test_refusals_of_our_site_stop_the_run_and_nobody_is_blamed(engine: Engine, 
 # --- what is poison ---------------------------------------------------------------------------------------------------
 
 
-def test_a_paper_that_cannot_be_rendered_is_left_out_for_all(
+def test_it_leaves_out_a_paper_that_cannot_be_rendered(
     install: Install, mails: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     readers(install.engine, "ann", "bob")
@@ -368,7 +368,7 @@ def test_a_paper_that_cannot_be_rendered_is_left_out_for_all(
     assert not any(b"Poison" in mail for mail in mails.mails)
 
 
-def test_a_paper_that_cannot_be_ranked_is_left_out_for_all(
+def test_it_leaves_out_a_paper_that_cannot_be_ranked(
     install: Install, mails: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann, bob = readers(install.engine, "ann", "bob")
@@ -386,7 +386,7 @@ def test_a_paper_that_cannot_be_ranked_is_left_out_for_all(
     assert sent_papers(install.engine, ann) == sent_papers(install.engine, bob) == [sound]
 
 
-def test_a_reader_who_cannot_be_ranked_is_parked_and_the_others_are_served(
+def test_it_parks_a_reader_who_cannot_be_ranked_and_serves_the_others(
     install: Install, mails: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann, bob, cleo = readers(install.engine, "ann", "bob", "cleo")
@@ -404,7 +404,7 @@ def test_a_reader_who_cannot_be_ranked_is_parked_and_the_others_are_served(
     assert row(install.engine, bob).reason == "parked: ValueError: cannot be read"
 
 
-def test_a_reader_whose_time_zone_is_unknown_keeps_nobody_waiting(install: Install, mails: FakeServer) -> None:
+def test_it_keeps_nobody_waiting_for_a_reader_in_an_unknown_time_zone(install: Install, mails: FakeServer) -> None:
     readers(install.engine, "ann", timezone="Mars/Olympus", due_at=NOW - timedelta(hours=1))
     readers(install.engine, "cleo", timezone="Mars/Olympus", status="paused", paused_until=YESTERDAY)
     (bob,) = readers(install.engine, "bob")
@@ -417,7 +417,7 @@ def test_a_reader_whose_time_zone_is_unknown_keeps_nobody_waiting(install: Insta
 # --- the clock --------------------------------------------------------------------------------------------------------
 
 
-def test_a_clock_that_jumps_back_doubles_nothing(install: Install, mails: FakeServer) -> None:
+def test_it_doubles_nothing_when_the_clock_jumps_back(install: Install, mails: FakeServer) -> None:
     (_ann,) = readers(install.engine, "ann")
     listed(install.engine, 1)
     pipeline.run(install)
@@ -428,7 +428,9 @@ def test_a_clock_that_jumps_back_doubles_nothing(install: Install, mails: FakeSe
     assert len(mails.mails) == 1
 
 
-def test_after_two_days_without_beat_one_digest_brings_what_was_missed(install: Install, mails: FakeServer) -> None:
+def test_it_brings_what_was_missed_in_one_digest_after_two_days_without_beat(
+    install: Install, mails: FakeServer
+) -> None:
     (ann,) = readers(install.engine, "ann")
     for n in range(3):
         listed(install.engine, 1, TODAY + timedelta(days=n), first=n + 1)
@@ -441,7 +443,7 @@ def test_after_two_days_without_beat_one_digest_brings_what_was_missed(install: 
     assert sent_papers(install.engine, ann) == [everything]
 
 
-def test_a_pause_that_ended_while_beat_was_down_is_told_as_a_pause(install: Install) -> None:
+def test_it_tells_a_pause_that_ended_while_beat_was_down_as_a_pause(install: Install) -> None:
     (ann,) = readers(install.engine, "ann")
     with install.engine.begin() as connection:
         lifecycle.pause(connection, ann, TODAY + timedelta(days=2), NOW)
@@ -457,7 +459,7 @@ def test_a_pause_that_ended_while_beat_was_down_is_told_as_a_pause(install: Inst
 # --- letters ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_letter_that_comes_too_late_to_be_of_use_stays_here(
+def test_it_keeps_back_a_letter_that_comes_too_late_to_be_of_use(
     engine: Engine, tmp_path: Path, mails: FakeServer
 ) -> None:
     (ann,) = readers(engine, "ann", planned_to_on=TODAY, due_at=NOW + timedelta(days=9))
@@ -472,7 +474,7 @@ def test_a_letter_that_comes_too_late_to_be_of_use_stays_here(
     assert "too late" in reason
 
 
-def test_clicks_lead_over_our_own_pages_where_they_are_tracked(
+def test_it_leads_clicks_over_our_own_pages_where_they_are_tracked(
     engine: Engine, tmp_path: Path, mails: FakeServer
 ) -> None:
     readers(engine, "ann", language="de")
@@ -484,7 +486,7 @@ def test_clicks_lead_over_our_own_pages_where_they_are_tracked(
     assert b"Content-Language: de" in mail
 
 
-def test_a_back_fill_counts_as_seen_on_its_days(install: Install, tmp_path: Path) -> None:
+def test_it_counts_a_back_fill_as_seen_on_its_days(install: Install, tmp_path: Path) -> None:
     file = tmp_path / "papers.jsonl"
     days = [TODAY - timedelta(days=n) for n in (0, 1, 40)]
     lines = [
@@ -500,7 +502,7 @@ def test_a_back_fill_counts_as_seen_on_its_days(install: Install, tmp_path: Path
     assert seen == [TODAY, TODAY, days[2]]
 
 
-def test_preferences_of_the_moment_of_ranking_count(install: Install) -> None:
+def test_it_ranks_by_the_preferences_of_the_moment(install: Install) -> None:
     (ann,) = readers(install.engine, "ann", size=1)
     listed(install.engine, 3)
     pipeline.plan(install)

@@ -56,7 +56,7 @@ def _copy_sqlite(source: str, target: str) -> None:
 
 
 @pytest.mark.parametrize("stage", ["planned", "ranked", "half sent"])
-def test_nobody_gets_two_digests_for_a_date_after_a_restore(
+def test_it_sends_nobody_two_digests_for_a_date_after_a_restore(
     install: Install, mails: FakeServer, tmp_path: Path, stage: str
 ) -> None:
     ids = readers(install.engine, *NAMES)

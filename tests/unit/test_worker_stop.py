@@ -18,7 +18,7 @@ def _wait_for(stop: Any, told: Any) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12 on forks beside threads
-def test_forked_processes_see_it_also_after_one_was_killed() -> None:
+def test_it_is_seen_by_forked_processes_also_after_one_was_killed() -> None:
     fork, stop = multiprocessing.get_context("fork"), SharedStop()
     children = []
     for _ in range(2):

@@ -128,7 +128,7 @@ def test_it_leaves_a_server_that_refused_the_sender_and_wants_the_mail() -> None
 
 @pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA"])
 @pytest.mark.parametrize("fault", [CLOSE, RESET, SILENCE, DRIP, "421 4.3.2 going down", "rubbish", "250 " + "x" * 9000])
-def test_a_fault_before_the_dot_is_deferred(verb: str, fault: str) -> None:
+def test_it_defers_a_fault_before_the_dot(verb: str, fault: str) -> None:
     with fake_server(None, False, **{verb: fault}) as fake, Connection(at(fake, command_timeout_s=0.3)) as connection:
         outcome = connection.send(MAIL)
         assert (outcome.verdict, outcome.against) == (Verdict.DEFERRED, Against.MOMENT)
@@ -138,7 +138,7 @@ def test_a_fault_before_the_dot_is_deferred(verb: str, fault: str) -> None:
 @pytest.mark.parametrize(
     "fault", [CLOSE, RESET, SILENCE, DRIP, "rubbish", "354 more?", "250-x\r\n" * 300 + "250 x", "250 " + "x" * 9000]
 )
-def test_a_fault_after_the_dot_is_uncertain(fault: str) -> None:
+def test_it_calls_a_fault_after_the_dot_uncertain(fault: str) -> None:
     with fake_server(dot=fault) as fake, Connection(at(fake, eod_timeout_s=0.3)) as connection:
         outcome = connection.send(MAIL)
         assert (outcome.verdict, outcome.phase) == (Verdict.UNCERTAIN, Phase.EOD)
@@ -161,7 +161,7 @@ def test_it_knows_what_the_last_reply_means(said: str, verdict: Verdict, against
         assert connection.is_open is not said.startswith("421")
 
 
-def test_a_refusal_stands_when_the_server_hangs_up_behind_it() -> None:
+def test_it_lets_a_refusal_stand_when_the_server_hangs_up_behind_it() -> None:
     with fake_server(RCPT="550 5.1.1 no", DATA=CLOSE) as fake, Connection(at(fake)) as connection:
         assert connection.send(MAIL).verdict is Verdict.REFUSED
 
@@ -182,7 +182,7 @@ def test_it_does_not_try_a_mail_that_is_too_big() -> None:
     assert fake.heard[0][1:] == ["QUIT"]
 
 
-def test_size_zero_is_no_limit() -> None:
+def test_it_takes_size_zero_for_no_limit() -> None:
     with fake_server(EHLO="250-x\r\n250 SIZE 0") as fake, Connection(at(fake)) as connection:
         assert connection.send(MAIL).verdict is Verdict.SUBMITTED
 
@@ -193,7 +193,7 @@ def test_it_writes_a_foreign_domain_in_ascii() -> None:
     assert "RCPT TO:<bob@xn--bcher-kva.example>" in fake.heard[0]
 
 
-def test_a_foreign_local_part_needs_smtputf8() -> None:
+def test_it_needs_smtputf8_for_a_foreign_local_part() -> None:
     foreign = replace(MAIL, rcpt_to="zoë@bücher.example")
     with fake_server() as fake, Connection(at(fake)) as connection:
         assert connection.send(foreign).verdict is Verdict.SUBMITTED
@@ -222,7 +222,7 @@ def test_a_foreign_local_part_needs_smtputf8() -> None:
         "ann@" + "ü" * 300 + ".example",
     ],
 )
-def test_an_address_never_becomes_a_command(address: str) -> None:
+def test_it_never_makes_an_address_a_command(address: str) -> None:
     with fake_server() as fake, Connection(at(fake)) as connection:
         assert connection.send(replace(MAIL, rcpt_to=address)).verdict is Verdict.REFUSED
     assert fake.heard[0][1:] == ["QUIT"]
@@ -238,7 +238,7 @@ def test_it_sends_to_odd_but_valid_addresses(address: str) -> None:
 
 
 @pytest.mark.parametrize("ehlo", [NO_PIPELINING, "250-here\r\n250 PIPELINING"])
-def test_what_is_no_longer_wanted_does_not_leave(ehlo: str) -> None:
+def test_it_sends_nothing_that_is_no_longer_wanted(ehlo: str) -> None:
     with fake_server(EHLO=ehlo) as fake, Connection(at(fake)) as connection:
         assert connection.send(MAIL, lambda number: number != 7).verdict is Verdict.SKIPPED
         assert connection.send(replace(MAIL, id=8), lambda number: number != 7).verdict is Verdict.SUBMITTED
@@ -253,7 +253,7 @@ def test_it_asks_again_before_data_where_commands_go_one_by_one() -> None:
     assert "RSET" in fake.heard[0]
 
 
-def test_what_goes_wrong_on_our_side_before_the_dot_stops_the_mail() -> None:
+def test_it_stops_a_mail_when_something_of_ours_goes_wrong_before_the_dot() -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -310,7 +310,7 @@ def test_it_sends_nothing_in_clear_where_tls_is_asked_for(tmp_path: Path, replie
     assert not any(line.startswith(("AUTH", "MAIL")) for line in fake.heard[0])
 
 
-def test_no_password_leaves_this_machine_in_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_sends_no_password_in_clear(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Wire, "is_private", False)  # as it is for any server that is not on loopback
     with fake_server() as fake, pytest.raises(Unreachable, match="without TLS") as caught:
         Connection(at(fake, user="digest", password="geheim"))
@@ -328,7 +328,7 @@ def test_it_logs_in_step_by_step_where_only_login_is_offered() -> None:
     assert [b64decode(line) for line in fake.heard[0][2:4]] == [b"digest", b"geheim"]
 
 
-def test_the_password_is_never_shown() -> None:
+def test_it_never_shows_the_password() -> None:
     with fake_server(AUTH=["535 5.7.8 no", CLOSE]) as fake:
         server = at(fake, user="digest", password="geheim")
         assert "geheim" not in repr(server)
@@ -369,7 +369,7 @@ def test_it_says_which_part_fails(
     assert bool(steps[-1].text) is (failed is not None)
 
 
-def test_a_server_that_is_not_there_is_the_moments_fault() -> None:
+def test_it_blames_the_moment_for_a_server_that_is_not_there() -> None:
     with pytest.raises(Unreachable) as caught:
         Connection(Server("127.0.0.1", free_port(), Security.NONE))
     assert (caught.value.outcome.phase, caught.value.outcome.against) == (Phase.CONNECT, Against.MOMENT)

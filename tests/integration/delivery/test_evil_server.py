@@ -104,7 +104,7 @@ def report(folder: Path, count: int) -> dict[str, int]:
     ],
     ids=lambda arguments: "-".join(arguments[1:2] + arguments[3:]),
 )
-def test_nothing_is_lost_and_nothing_doubled_that_was_acknowledged(tmp_path: Path, arguments: list[str]) -> None:
+def test_it_loses_nothing_and_doubles_nothing_acknowledged(tmp_path: Path, arguments: list[str]) -> None:
     with evil(tmp_path, *arguments) as server:
         outcomes = send_until_settled(server, 60)
     assert all(seen[-1].verdict is Verdict.SUBMITTED for seen in outcomes.values())
@@ -114,7 +114,7 @@ def test_nothing_is_lost_and_nothing_doubled_that_was_acknowledged(tmp_path: Pat
     assert counted["dup_excused_same_bytes"] == counted["dup_excused_server"] + counted["dup_excused_client"]
 
 
-def test_who_does_not_exist_is_refused_once_and_the_others_are_served(tmp_path: Path) -> None:
+def test_it_tries_once_who_does_not_exist_and_serves_the_others(tmp_path: Path) -> None:
     with evil(tmp_path, "--mode", "reject", "--reject", "r1?") as server:
         outcomes = send_until_settled(server, 40)
     dead = {number for number, (outcome,) in outcomes.items() if outcome.is_address_dead}
@@ -122,7 +122,7 @@ def test_who_does_not_exist_is_refused_once_and_the_others_are_served(tmp_path: 
     assert report(tmp_path, 40)["lost"] == 10
 
 
-def test_a_mail_over_the_limit_is_not_tried(tmp_path: Path) -> None:
+def test_it_does_not_try_a_mail_over_the_limit(tmp_path: Path) -> None:
     with evil(tmp_path, "--mode", "size", "--max-size", "2000") as server:
         outcomes = send_until_settled(server, 3)
     assert {outcome.against for (outcome,) in outcomes.values()} == {Against.MESSAGE}
@@ -146,7 +146,7 @@ def test_it_sends_nothing_where_tls_fails(tmp_path: Path, mode: str) -> None:
     assert report(tmp_path, 5)["messages"] == 0
 
 
-def test_a_server_that_wants_tls_or_a_login_blames_no_reader(tmp_path: Path) -> None:
+def test_it_blames_no_reader_when_a_server_wants_tls_or_a_login(tmp_path: Path) -> None:
     with evil(tmp_path, "--mode", "auth") as server:
         outcomes = send_until_settled(server, 3)
         assert {outcome.against for (outcome,) in outcomes.values()} == {Against.SITE}

@@ -65,7 +65,7 @@ def test_it_opens_no_connection_without_mail() -> None:
     assert fake.heard == []
 
 
-def test_the_reply_is_told_before_the_next_mail_starts() -> None:
+def test_it_tells_the_reply_before_the_next_mail_starts() -> None:
     replies = Replies()
 
     def known(number: int) -> bool:
@@ -86,7 +86,7 @@ def test_it_hears_of_the_dot_before_it_leaves() -> None:
 
 
 @pytest.mark.parametrize("farewell", [CLOSE, RESET, "421 4.7.0 enough"])
-def test_a_kept_connection_that_ended_costs_no_mail_a_try(farewell: str) -> None:
+def test_it_counts_no_try_for_a_kept_connection_that_ended(farewell: str) -> None:
     replies = Replies()
     # every second mail meets a connection that is over
     with fake_server(MAIL=["250 ok", farewell] * 6 + ["250 ok"]) as fake, Pool(at(fake), 1) as pool:
@@ -95,7 +95,7 @@ def test_a_kept_connection_that_ended_costs_no_mail_a_try(farewell: str) -> None
         assert len(fake.mails) == 6
 
 
-def test_a_fresh_connection_that_ends_is_the_mails_try() -> None:
+def test_it_counts_a_try_for_a_fresh_connection_that_ends() -> None:
     replies = Replies()
     with fake_server(MAIL="421 4.7.0 no more today") as fake, Pool(at(fake), 1) as pool:
         pool.send(mails(3), replies)
@@ -119,7 +119,7 @@ def test_it_changes_the_connection_after_enough_mails() -> None:
         assert fake.heard[0][-1] == "QUIT"
 
 
-def test_stop_finishes_the_mail_in_hand_and_takes_no_other() -> None:
+def test_it_finishes_the_mail_in_hand_and_takes_no_other_on_stop() -> None:
     stop, replies, taken = Event(), Replies(), []
 
     def lazily() -> Iterator[Envelope]:
@@ -137,7 +137,7 @@ def test_stop_finishes_the_mail_in_hand_and_takes_no_other() -> None:
     assert all(lines[-1] == "QUIT" for lines in fake.heard)
 
 
-def test_unwanted_mail_is_skipped() -> None:
+def test_it_skips_unwanted_mail() -> None:
     replies = Replies()
     with fake_server() as fake, Pool(at(fake), 2) as pool:
         pool.send(mails(10), replies, still_wanted=lambda number: number % 2 == 0)
@@ -146,7 +146,7 @@ def test_unwanted_mail_is_skipped() -> None:
 
 
 @pytest.mark.parametrize("where", ["on_reply", "still_wanted", "before_dot", "envelopes"])
-def test_a_fault_of_ours_stops_every_connection(where: str) -> None:
+def test_it_stops_every_connection_at_a_fault_of_ours(where: str) -> None:
     calls: list[int] = []
 
     def full(number: int, outcome: Outcome | None = None) -> bool:
@@ -169,7 +169,7 @@ def test_a_fault_of_ours_stops_every_connection(where: str) -> None:
     assert not process.is_set()  # the next run finds the process willing
 
 
-def test_a_server_that_is_away_for_a_moment_gets_its_mail() -> None:
+def test_it_sends_to_a_server_that_was_away_for_a_moment() -> None:
     replies = Replies()
     greetings = ["421 4.7.0 too busy"] * 5 + ["220 here"]
     with fake_server(greeting=greetings) as fake, Pool(at(fake), 2, reopen_pauses_s=(0.01,) * 6) as pool:
@@ -178,7 +178,7 @@ def test_a_server_that_is_away_for_a_moment_gets_its_mail() -> None:
     assert len(replies.of) == 10
 
 
-def test_a_server_that_is_gone_leaves_the_mail_untried() -> None:
+def test_it_leaves_mail_untried_when_the_server_is_gone() -> None:
     replies = Replies()
     nobody = Server("127.0.0.1", free_port(), Security.NONE)
     with Pool(nobody, 3, reopen_pauses_s=(0.01,)) as pool, pytest.raises(Unreachable) as caught:
@@ -187,7 +187,7 @@ def test_a_server_that_is_gone_leaves_the_mail_untried() -> None:
     assert replies.of == {}
 
 
-def test_a_limit_on_connections_slows_nothing_else() -> None:
+def test_it_is_slowed_by_a_limit_on_connections_and_by_nothing_else() -> None:
     replies = Replies()
     greetings = ["220 here", "421 4.7.0 one is enough"]
     with fake_server(greeting=greetings) as fake, Pool(at(fake), 4, reopen_pauses_s=()) as pool:
@@ -196,7 +196,7 @@ def test_a_limit_on_connections_slows_nothing_else() -> None:
     assert len(replies.of) == 20
 
 
-def test_a_wrong_password_is_tried_once_per_connection() -> None:
+def test_it_tries_a_wrong_password_once_per_connection() -> None:
     replies = Replies()
     with fake_server(AUTH="535 5.7.8 wrong") as fake:
         server = replace(at(fake), user="digest", password="wrong")
@@ -215,7 +215,7 @@ def test_it_sends_over_tls(tmp_path: Path) -> None:
     assert replies.verdicts() == {Verdict.SUBMITTED}
 
 
-def test_a_refused_reader_costs_the_others_nothing() -> None:
+def test_it_serves_the_others_when_a_reader_is_refused() -> None:
     replies = Replies()
     every_second = ["550 5.1.1 no", "250 ok"] * 5
     with fake_server(EHLO=NO_PIPELINING, RCPT=every_second) as fake, Pool(at(fake), 1) as pool:

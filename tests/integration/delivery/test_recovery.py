@@ -41,7 +41,7 @@ class Dead:
         self.told += [id for id, _ in found]
 
 
-def test_a_mail_that_ends_every_worker_is_parked_and_the_others_go(engine: Engine, tmp_path: Path) -> None:
+def test_it_parks_a_mail_that_ends_every_worker_and_sends_the_others(engine: Engine, tmp_path: Path) -> None:
     ids, now, companies = waiting(engine, 60), NOW, []
     poison = ids[30]
     for _ in range(200):
@@ -64,7 +64,7 @@ def test_a_mail_that_ends_every_worker_is_parked_and_the_others_go(engine: Engin
     assert {status for status, _ in found.values()} == {"submitted"}
 
 
-def test_only_the_mail_in_hand_is_blamed(engine: Engine, tmp_path: Path) -> None:
+def test_it_blames_only_the_mail_in_hand(engine: Engine, tmp_path: Path) -> None:
     first, second, third = waiting(engine, 3)
     journal = Journal.create(tmp_path)
     ledger.claim(engine, journal.name, NOW, 3)
@@ -78,7 +78,7 @@ def test_only_the_mail_in_hand_is_blamed(engine: Engine, tmp_path: Path) -> None
     assert rows(engine) == {first: ("submitted", 0), second: ("deferred", 1), third: ("waiting", 0)}
 
 
-def test_nobody_is_blamed_when_the_worker_went_on_without_its_journal(engine: Engine, tmp_path: Path) -> None:
+def test_it_blames_nobody_when_the_worker_went_on_without_its_journal(engine: Engine, tmp_path: Path) -> None:
     first, second, third = waiting(engine, 3)
     journal = Journal.create(tmp_path)
     ledger.claim(engine, journal.name, NOW, 3)
@@ -91,7 +91,7 @@ def test_nobody_is_blamed_when_the_worker_went_on_without_its_journal(engine: En
     assert rows(engine) == {first: ("waiting", 0), second: ("deferred", 0), third: ("waiting", 0)}
 
 
-def test_an_address_that_does_not_exist_is_told_of_by_whoever_finds_the_journal(engine: Engine, tmp_path: Path) -> None:
+def test_it_suppresses_a_dead_address_that_a_found_journal_tells_of(engine: Engine, tmp_path: Path) -> None:
     (id,) = waiting(engine, 1)
     journal, dead = Journal.create(tmp_path), Dead()
     ledger.claim(engine, journal.name, NOW, 1)
@@ -103,7 +103,7 @@ def test_an_address_that_does_not_exist_is_told_of_by_whoever_finds_the_journal(
     assert rows(engine)[id][0] == "refused"
 
 
-def test_what_a_dead_worker_was_ranking_is_free_at_once(engine: Engine, tmp_path: Path) -> None:
+def test_it_frees_what_a_dead_worker_was_ranking_at_once(engine: Engine, tmp_path: Path) -> None:
     waiting(engine, 2, "planned")
     journal = Journal.create(tmp_path)
     assert len(store.claim_planned(engine, journal.name, 10, NOW)) == 2

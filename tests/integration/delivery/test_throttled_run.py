@@ -52,7 +52,7 @@ def rows(install: Install) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in connection.execute(select(*columns).order_by(deliveries.c.id))]
 
 
-def test_mails_to_a_domain_that_takes_no_more_go_back_untried(tmp_path: Path) -> None:
+def test_it_sends_back_untried_what_a_domain_takes_no_more_of(tmp_path: Path) -> None:
     with fake_server() as fake, ready(tmp_path, fake.port) as install:
         now = [1000.0]
         throttle = Throttle(0, 0, OwnBoard(), lambda: now[0])
@@ -71,7 +71,7 @@ def test_mails_to_a_domain_that_takes_no_more_go_back_untried(tmp_path: Path) ->
     assert NOW + timedelta(seconds=PATIENCE_SECONDS) < times[0] < times[1] < times[2]
 
 
-def test_a_new_sender_keeps_to_its_days_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_keeps_a_new_sender_to_its_days_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "warm_up_cap", lambda first_on, today: 2)
     with fake_server() as fake, ready(tmp_path, fake.port, warm_up_from=str(NOW.date())) as install:
         first, second = pipeline.deliver(install), pipeline.deliver(install)
@@ -81,7 +81,7 @@ def test_a_new_sender_keeps_to_its_days_number(tmp_path: Path, monkeypatch: pyte
     assert [status for status, _, _ in found].count(DeliveryStatus.WAITING) == 4
 
 
-def test_a_run_ends_when_its_time_is_over_however_slow_the_rate(tmp_path: Path) -> None:
+def test_it_ends_a_run_when_its_time_is_over_however_slow_the_rate(tmp_path: Path) -> None:
     with fake_server() as fake, ready(tmp_path, fake.port, send_rate=0.5) as install:
         report = pipeline.deliver(install, seconds=0.3)
         found = rows(install)
@@ -91,7 +91,7 @@ def test_a_run_ends_when_its_time_is_over_however_slow_the_rate(tmp_path: Path) 
 
 
 @pytest.mark.services
-def test_workers_share_places_and_seats_through_redis(redis_url: str) -> None:
+def test_it_shares_places_and_seats_through_redis(redis_url: str) -> None:
     one, two = RedisBoard(redis_url), RedisBoard(redis_url)
     moments = [Timeline(40.0, board.take).next(5_000_000.0 + n) for n, board in enumerate((one, two, one, two))]
     assert len(set(moments)) == 4

@@ -19,7 +19,7 @@ def complained_of(install: Install, complaints: int, sent: int) -> None:
             connection.execute(bounces.insert().values(kind="complaint", at=now, digest=str(n)))
 
 
-def test_sending_pauses_while_too_many_complain_and_goes_on_by_itself(install: Install) -> None:
+def test_it_pauses_while_too_many_complain_and_goes_on_by_itself(install: Install) -> None:
     readers(install.engine, "ann")
     listed(install.engine, 1)
     complained_of(install, 5, 1_000)
@@ -30,7 +30,7 @@ def test_sending_pauses_while_too_many_complain_and_goes_on_by_itself(install: I
     assert not pipeline.deliver(install).reason
 
 
-def test_an_operator_may_go_on_in_spite_of_complaints(install: Install) -> None:
+def test_it_goes_on_in_spite_of_complaints_where_an_operator_says_so(install: Install) -> None:
     complained_of(install, 5, 1_000)
     settings = install.settings.model_copy(update={"stop_on_complaints": False})
     careless = replace(install, settings=settings)

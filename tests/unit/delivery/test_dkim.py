@@ -56,7 +56,7 @@ def tags(message: bytes) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("keys", [[RSA], [ED], [RSA, ED]])
-def test_another_program_verifies_every_signature(keys: list[Key]) -> None:
+def test_it_is_verified_by_another_program(keys: list[Key]) -> None:
     assert verifies(Signer(keys).sign(HEAD + b"\r\n" + BODY, AT)) == [True] * len(keys)
 
 
@@ -83,7 +83,7 @@ def test_it_signs_what_readers_and_inboxes_rely_on() -> None:
         (b"Content-Type: text/plain", b"Content-Type: text/html"),
     ],
 )
-def test_a_changed_mail_does_not_verify(change: tuple[bytes, bytes]) -> None:
+def test_it_does_not_verify_a_changed_mail(change: tuple[bytes, bytes]) -> None:
     assert verifies(Signer([RSA, ED]).sign(HEAD + b"\r\n" + BODY, AT).replace(*change)) == [False, False]
 
 
@@ -92,7 +92,7 @@ def test_it_gives_the_same_bytes_again() -> None:
     assert signer.sign(HEAD + b"\r\n" + BODY, AT) == signer.sign(HEAD + b"\r\n" + BODY, AT)
 
 
-def test_its_lines_are_short() -> None:
+def test_it_writes_short_lines() -> None:
     many = Signer([Key("a.very.long.domain.of.a.digest.example", "selector-of-the-year-2026", RSA.private), ED])
     head = many.sign(HEAD + b"\r\n" + BODY, AT).partition(b"From:")[0]
     assert max(map(len, head.split(b"\r\n"))) <= 76
@@ -122,7 +122,9 @@ folds = st.sampled_from(["", "\r\n ", "\r\n\t", "\r\n  "])
     body=st.lists(line),
     end=st.sampled_from(["", "\r\n", "\r\n\r\n\r\n", " \r\n", "\t"]),
 )
-def test_every_mail_verifies(fields: list[tuple[str, str, str, str]], body: list[str], end: str) -> None:
+def test_it_signs_every_mail_so_that_it_verifies(
+    fields: list[tuple[str, str, str, str]], body: list[str], end: str
+) -> None:
     head = "".join(f"{name}:{first}x{fold}y{last}\r\n" for name, first, fold, last in fields)
     message = f"From: daily@digest.example\r\n{head}\r\n{chr(13) + chr(10)}".encode()[:-2]
     message += ("\r\n".join(body) + end).encode()
@@ -133,7 +135,7 @@ def test_every_mail_verifies(fields: list[tuple[str, str, str, str]], body: list
 
 @settings(max_examples=60)
 @given(body=st.lists(st.sampled_from([b" ", b"\t", b"\r\n", b"a", b"  ", b"."])).map(b"".join))
-def test_the_short_cut_is_never_wrong(body: bytes) -> None:
+def test_it_is_never_wrong_by_the_short_cut(body: bytes) -> None:
     assert canonical_body(canonical_body(body)) == canonical_body(body)
     assert canonical_body(body + b"\r\n") == Relaxed.canonicalize_body(body + b"\r\n")
 

@@ -45,7 +45,7 @@ def test_it_tells_what_was_done_with_every_mail(tmp_path: Path) -> None:
     assert (story.begun, story.doubtful) == ({10, 11}, {11})
 
 
-def test_a_mail_that_is_tried_again_is_in_hand_again(tmp_path: Path) -> None:
+def test_it_takes_a_mail_that_is_tried_again_in_hand_again(tmp_path: Path) -> None:
     with Journal.create(tmp_path) as journal:
         journal.begin(1)
         journal.record(1, SLOW, AT)
@@ -54,7 +54,7 @@ def test_a_mail_that_is_tried_again_is_in_hand_again(tmp_path: Path) -> None:
 
 
 @given(text=st.text(max_size=300))
-def test_no_text_of_a_server_breaks_a_line(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_it_keeps_lines_whole_whatever_a_server_says(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     outcome = Outcome(Verdict.REFUSED, Against.MESSAGE, Phase.EOD, 554, None, text)
     with Journal.create(tmp_path_factory.mktemp("journal")) as journal:
         journal.record(1, outcome, AT)
@@ -62,7 +62,7 @@ def test_no_text_of_a_server_breaks_a_line(tmp_path_factory: pytest.TempPathFact
         assert list(journal.story().records) == [1, 2]
 
 
-def test_a_torn_line_tells_nothing(tmp_path: Path) -> None:
+def test_it_learns_nothing_from_a_torn_line(tmp_path: Path) -> None:
     with Journal.create(tmp_path) as journal:
         journal.record(1, TAKEN, AT)
         whole = journal.path.read_bytes().rstrip(b"\0")
@@ -76,7 +76,7 @@ def test_a_torn_line_tells_nothing(tmp_path: Path) -> None:
     assert list(replay(torn).records) == [1]
 
 
-def test_many_threads_write_whole_lines(tmp_path: Path) -> None:
+def test_it_writes_whole_lines_from_many_threads(tmp_path: Path) -> None:
     with Journal.create(tmp_path) as journal, ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda number: journal.record(number, TAKEN, AT), range(500)))
         assert sorted(journal.story().records) == list(range(500))
@@ -94,7 +94,7 @@ def test_it_grows_and_can_be_cleared(tmp_path: Path) -> None:
         assert list(journal.story().records) == [1]
 
 
-def test_only_the_journal_of_a_dead_worker_is_abandoned(tmp_path: Path) -> None:
+def test_it_finds_only_the_journals_of_dead_workers(tmp_path: Path) -> None:
     alive, dead = Journal.create(tmp_path), Journal.create(tmp_path)
     dead.record(7, TAKEN, AT)
     dead.close()
@@ -110,7 +110,7 @@ def test_only_the_journal_of_a_dead_worker_is_abandoned(tmp_path: Path) -> None:
     alive.remove()
 
 
-def test_names_fit_the_ledger(tmp_path: Path) -> None:
+def test_it_has_names_that_fit_the_ledger(tmp_path: Path) -> None:
     with Journal.create(tmp_path / "new" / "folder") as journal:
         assert len(journal.name) <= 80
 
@@ -140,7 +140,7 @@ def test_it_survives_kill_9(tmp_path: Path) -> None:
     assert journal.doubtful == {100}
 
 
-def test_a_full_disk_stops_before_the_next_mail_and_loses_no_reply(
+def test_it_stops_at_a_full_disk_before_the_next_mail_and_loses_no_reply(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(descriptor: int, start: int, length: int) -> None:

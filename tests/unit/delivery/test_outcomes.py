@@ -43,7 +43,7 @@ def outcome(phase: Phase, *lines: str) -> Outcome:
         (Phase.RCPT, "452 4.2.2 mailbox full", READER),
     ],
 )
-def test_a_4xx_may_be_tried_again(phase: Phase, line: str, against: Against) -> None:
+def test_it_tries_again_after_a_4xx(phase: Phase, line: str, against: Against) -> None:
     assert (outcome(phase, line).verdict, outcome(phase, line).against) == (Verdict.DEFERRED, against)
 
 
@@ -101,7 +101,7 @@ def test_a_4xx_may_be_tried_again(phase: Phase, line: str, against: Against) -> 
         (Phase.AUTH, "535 5.7.8 authentication failed", SITE, False),
     ],
 )
-def test_a_5xx_is_refused(phase: Phase, line: str, against: Against, is_dead: bool) -> None:
+def test_it_takes_a_5xx_for_refused(phase: Phase, line: str, against: Against, is_dead: bool) -> None:
     seen = outcome(phase, line)
     assert (seen.verdict, seen.against, seen.is_address_dead) == (Verdict.REFUSED, against, is_dead)
     assert not seen.asks_to_slow_down
@@ -124,20 +124,20 @@ def test_it_hears_that_it_should_slow_down(line: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["250 2.0.0 Ok: queued as 4F1", "250", "250 ", "251 will forward", "200 fine", "250-"])
-def test_a_2xx_behind_the_dot_is_submitted(line: str) -> None:
+def test_it_takes_a_2xx_behind_the_dot_for_submitted(line: str) -> None:
     assert outcome(Phase.EOD, line).verdict is Verdict.SUBMITTED
 
 
-def test_a_2xx_elsewhere_delivers_nothing() -> None:
+def test_it_takes_a_2xx_elsewhere_for_nothing_delivered() -> None:
     assert outcome(Phase.DATA, "250 ok").verdict is Verdict.DEFERRED
 
 
 @pytest.mark.parametrize("line", ["", "what?", "999 x", "2500 ok", "354 more", "\xff\xfe", "25", "-50 no"])
-def test_what_is_no_reply_behind_the_dot_leaves_doubt(line: str) -> None:
+def test_it_is_in_doubt_after_what_is_no_reply_behind_the_dot(line: str) -> None:
     assert outcome(Phase.EOD, line).verdict is Verdict.UNCERTAIN
 
 
-def test_silence_leaves_doubt_only_behind_the_dot() -> None:
+def test_it_is_in_doubt_after_silence_only_behind_the_dot() -> None:
     assert no_reply(Phase.EOD, "reset").verdict is Verdict.UNCERTAIN
     for phase in set(Phase) - {Phase.EOD}:
         assert no_reply(phase, "reset").verdict is Verdict.DEFERRED
@@ -152,7 +152,7 @@ def test_it_reads_all_lines_of_a_reply() -> None:
     assert (late.code, late.status, late.text) == (550, "5.7.26", "Sorry, unauthenticated")
 
 
-def test_an_ip_address_is_no_status() -> None:
+def test_it_takes_no_ip_address_for_a_status() -> None:
     assert parse_reply([b"550 5.1.1.1 is blocked"]).status is None
 
 
@@ -170,6 +170,6 @@ def test_it_reads_anything(lines: list[bytes], phase: Phase) -> None:
 
 
 @given(st.text(max_size=60), st.sampled_from(["5.7.0", "5.7.1", "5.7.26", "5.6.0", "5.3.4", "5.5.1"]))
-def test_policy_content_and_our_own_mistakes_never_count_against_a_reader(words: str, status: str) -> None:
+def test_it_never_counts_policy_content_or_our_mistakes_against_a_reader(words: str, status: str) -> None:
     for phase in (Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.EOD):
         assert outcome(phase, f"550 {status} {words}").against is not READER or status == "5.5.1"

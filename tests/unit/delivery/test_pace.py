@@ -34,7 +34,7 @@ def test_it_spreads_mails_evenly_and_never_passes_the_rate(rate: float) -> None:
     assert len(moments) / (max(moments) - 1000.0) >= 0.8 * min(rate, int(max(rate, 1))) * (1 if rate >= 1 else 0.7)
 
 
-def test_a_high_rate_asks_for_blocks() -> None:
+def test_it_asks_for_blocks_at_a_high_rate() -> None:
     rows = Rows()
     line = Timeline(2000.0, rows.take)
     for _ in range(2000):
@@ -42,13 +42,13 @@ def test_a_high_rate_asks_for_blocks() -> None:
     assert rows.calls <= 20
 
 
-def test_a_clock_that_was_set_back_stops_nothing() -> None:
+def test_it_goes_on_when_a_clock_was_set_back() -> None:
     line = Timeline(10.0, Rows().take)
     line.next(10_000.0)
     assert [line.next(1000.0) for _ in range(20)][-1] < 1010
 
 
-def test_a_place_that_says_nothing_is_fed_as_fast_as_it_goes() -> None:
+def test_it_feeds_a_place_that_says_nothing_as_fast_as_it_goes() -> None:
     pace = Pace()
     for _ in range(1000):
         assert pace.wait(5.0) == 0
@@ -80,7 +80,7 @@ def test_it_finds_the_rate_that_a_place_allows(allowed: int) -> None:
     assert refused < 0.1 * taken + 600
 
 
-def test_a_slow_second_of_our_own_is_not_taken_for_its_limit() -> None:
+def test_it_takes_no_slow_second_of_our_own_for_a_limit() -> None:
     pace = Pace()
     for n in range(100):
         pace.took(100 + n / 100)
@@ -99,7 +99,7 @@ def test_it_leaves_a_place_alone_for_longer_each_time_that_it_takes_nothing() ->
     assert waits[-1] == 300.0
 
 
-def test_what_cannot_wait_comes_back_one_behind_the_other() -> None:
+def test_it_brings_back_what_cannot_wait_one_behind_the_other() -> None:
     pace = Pace()
     for at in range(10):
         pace.took(100.0 + at / 10)
@@ -112,5 +112,5 @@ def test_what_cannot_wait_comes_back_one_behind_the_other() -> None:
 @pytest.mark.parametrize(
     ("day", "cap"), [(date(2026, 6, 8), 0), (date(2026, 6, 9), 50), (date(2026, 6, 10), 50), (date(2026, 6, 11), 100), (date(2026, 6, 29), 51_200)]
 )  # fmt: skip
-def test_a_new_sender_doubles_every_two_days(day: date, cap: int) -> None:
+def test_it_doubles_for_a_new_sender_every_two_days(day: date, cap: int) -> None:
     assert warm_up_cap(date(2026, 6, 9), day) == cap

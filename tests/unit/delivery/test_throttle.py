@@ -63,14 +63,14 @@ def a_claim(id: int, email: str) -> Claim:
     return Claim(id, id, email, Mail.DIGEST, "en", 0, 0, 0, AT, AT.date(), {})
 
 
-def test_nothing_waits_without_a_limit() -> None:
+def test_it_waits_for_nothing_without_a_limit() -> None:
     one, _ = throttle()
     for _ in range(1000):
         send(one, "example.org", TAKEN)
         assert one.pause() == 0
 
 
-def test_a_domain_that_asks_to_slow_down_is_slowed_alone() -> None:
+def test_it_slows_only_the_domain_that_asks_for_it() -> None:
     one, _ = throttle()
     send(one, "slow.example", TAKEN)
     send(one, "slow.example", SLOW)
@@ -78,14 +78,14 @@ def test_a_domain_that_asks_to_slow_down_is_slowed_alone() -> None:
     assert one.admit("other.example") == 0
 
 
-def test_when_several_domains_ask_it_is_the_server_that_asks() -> None:
+def test_it_takes_several_domains_that_ask_for_the_server_asking() -> None:
     one, _ = throttle()
     for domain in ("a.example", "b.example", "c.example"):
         send(one, domain, SLOW)
     assert one.pause() > 0
 
 
-def test_a_server_that_is_busy_slows_every_mail() -> None:
+def test_it_slows_every_mail_when_the_server_is_busy() -> None:
     one, _ = throttle()
     send(one, "a.example", BUSY)
     assert one.pause() > 0
@@ -105,7 +105,7 @@ def test_it_keeps_to_the_connections_of_a_domain_over_all_workers() -> None:
     assert two.admit("b.example") == 0
 
 
-def test_a_worker_hears_what_another_was_asked() -> None:
+def test_it_hears_what_another_worker_was_asked() -> None:
     board = Board()
     (one, _), (two, clock) = throttle(board=board), throttle(board=board)
     assert two.admit("slow.example") == 0

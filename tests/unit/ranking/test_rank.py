@@ -103,7 +103,7 @@ def test_it_puts_followed_organisations_first() -> None:
     assert choices[0].reasons[0].kind is ReasonKind.ORGANISATION
 
 
-def test_its_reasons_sum_to_the_score() -> None:
+def test_it_gives_reasons_that_sum_to_the_score() -> None:
     crowd = Crowd.fit([(who, p.id) for who in range(40) for p in OLD[who % 5 :: 5][:8]], MODEL.vectors(OLD))
     today = prepare([replace(p, votes=p.id % 13, comments=2) for p in NEW], MODEL, crowd, NOW, voted=OLD)
     votes = (*up(*of_theme("graph")[:6]), Vote(OLD[0].id, Signal.DOWN, NOW), Vote(OLD[1].id, Signal.CLICK, NOW))
