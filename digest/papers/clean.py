@@ -9,9 +9,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
+import structlog
+
 from digest.papers import identity, links, text
 from digest.sources.base import RawPaper
 
+log = structlog.get_logger(__name__)
+
+UNREADABLE = "this program failed on it, see the log"
 _CATEGORY = re.compile(r"[a-z-]{2,20}(?:\.[A-Za-z-]{2,12})?", re.ASCII)
 _FILE_KEY = re.compile(r"[A-Za-z0-9._-]{1,80}", re.ASCII)
 _AUTHORS_AT_MOST = 2_000
@@ -42,7 +47,15 @@ class CleanPaper:
 
 
 def clean(raw: RawPaper, source: str, asked_on: date) -> CleanPaper | str:
-    """The paper, or why it is left out."""
+    """The paper, or why it is left out. A record that our own code fails on must not cost readers its neighbours."""
+    try:
+        return _clean(raw, source, asked_on)
+    except Exception:
+        log.exception("record.left_out", source=source, id=ascii(raw.id)[:80])
+        return UNREADABLE
+
+
+def _clean(raw: RawPaper, source: str, asked_on: date) -> CleanPaper | str:
     key = _key(raw, source)
     if key is None:
         return "no arXiv id"

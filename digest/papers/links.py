@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urlsplit, urlunsplit
 
+import idna
+
 _LONGEST = 2_000
 _FORGES = ("github.com", "gitlab.com", "codeberg.org", "bitbucket.org", "huggingface.co", "gitee.com", "sr.ht")
 _SERVE_HTTPS = (*_FORGES, "github.io", "gitlab.io", "vercel.app", "netlify.app", "pages.dev", "readthedocs.io")
@@ -33,16 +35,20 @@ def page(given: str | None) -> str | None:
         return None
     try:
         parts = urlsplit(text)
-        host, port = (parts.hostname or "").encode("idna").decode("ascii"), parts.port
-    except ValueError:  # UnicodeError among them
+        host, port = _ascii(parts.hostname or ""), parts.port
+        tail = (quote(parts.path, _SAFE), quote(parts.query, _SAFE + "?"), quote(parts.fragment, _SAFE + "?"))
+    except ValueError:  # UnicodeError among them: no IDNA name, or half a character
         return None
     if parts.username is not None or parts.password is not None or port not in (None, 443) or not _is_public(host):
         return None
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_at(host, _SERVE_HTTPS)):
         return None
-    return urlunsplit(
-        ("https", host, quote(parts.path, _SAFE), quote(parts.query, _SAFE + "?"), quote(parts.fragment, _SAFE + "?"))
-    )
+    return urlunsplit(("https", host, *tail))
+
+
+def _ascii(host: str) -> str:
+    """The name as IDNA 2008 writes it (RFC 5891): the older IDNA would lead from straße.example to strasse.example."""
+    return host if host.isascii() and "xn--" not in host else idna.encode(host, uts46=True).decode("ascii")
 
 
 def _is_public(host: str) -> bool:

@@ -15,7 +15,7 @@ _OURS = {
 }  # fmt: skip
 
 LETTERS = {"o": "ø", "O": "Ø", "l": "ł", "L": "Ł", "ss": "ß", "ae": "æ", "AE": "Æ", "oe": "œ", "OE": "Œ", "aa": "å", "AA": "Å", "i": "ı", "j": "ȷ",
-           "dh": "ð", "DH": "Ð", "th": "þ", "TH": "Þ", "ng": "ŋ", "NG": "Ŋ", "dj": "đ", "DJ": "Đ"}  # fmt: skip
+           "dh": "ð", "DH": "Ð", "th": "þ", "TH": "Þ", "ng": "ŋ", "NG": "Ŋ", "dj": "đ", "DJ": "Đ", "textquotedblleft": "“", "textquotedblright": "”", "textquoteleft": "‘", "textquoteright": "’"}  # fmt: skip
 
 # accent -> its combining character, and the letters it stands on in names; others (a quote in code, `\.py`) are left alone
 ACCENTS = {
@@ -82,6 +82,8 @@ SUBSCRIPT = dict(zip("0123456789+-=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆�
     "φ": "ᵩ",
     "χ": "ᵪ",
 }
+SCRIPTS = frozenset("".join((*SUPERSCRIPT.values(), *SUBSCRIPT.values()))) - {"*", "†", "‡", "⋆"}
+ROOTS = {"[2]": "√", "[3]": "∛", "[4]": "∜"}
 FUNCTIONS = frozenset(
     "log ln lg exp sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh coth max min sup inf lim limsup liminf arg argmax argmin det dim ker hom gcd "
     "deg Pr".split()

@@ -13,7 +13,10 @@ from digest.papers import symbols
 
 _SPECIAL = re.compile(r"[\\$`~{-]")
 _TOKEN = re.compile(r"\\[A-Za-z]+\*?|\\.|\s+|[^\\{}^_&~'$]|.", re.DOTALL)
+_BLANKS = re.compile(r"\s+")
 _COMMAND = re.compile(r"\\(?:([A-Za-z]+)\*?|(.))", re.DOTALL)
+_DOTLESS = re.compile(r"(\\[ij])(?![A-Za-z])(?:\{\}| (?=\S))?")
+_NAMED = re.compile(r"\\[A-Za-z]")
 _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 _CONTRACTION = re.compile(r"(?:s|t|re|ll|m|d|ve)(?![A-Za-z])")
 _LONG_WORD = re.compile(r"[A-Za-z]{4,}")
@@ -102,6 +105,8 @@ class _Reader:
             return f"[{given}]", past
         if name == "url":
             return given, past
+        if name == "ensuremath" and (said := self._formula(*argument)) is not None:
+            return said, past
         if name == "footnote":
             return f" ({self.text(*argument, depth + 1)})", past
         if name == "href" and (second := self._argument(past, end)):
@@ -120,10 +125,12 @@ class _Reader:
         if found is not None and takes_argument and self._argument(found.end(), end) is None:
             return found[0], found.end()
         try:
-            return self._math_command(at, end, 0)
+            said, after = self._math_command(at, end, 0)
         except _Unsayable:
             after = found.end() if found else at + 1
+            after += self.source.startswith("{", after, end)  # its braces are its own, whatever is in them
             return self.source[at:after], after
+        return said, after + 2 * self.source.startswith("{}", after, end)
 
     def _control_symbol(self, at: int, end: int, sign: str) -> tuple[str, int]:
         after = at + 2
@@ -154,7 +161,8 @@ class _Reader:
                 if name not in symbols.SPACED_ACCENTS or self.source[after : after + 1] != " ":
                     return self.source[at:after], after
                 begin += 1
-            stop = past = begin + (2 if self.source.startswith(("\\i", "\\j"), begin) else 1)
+            dotless = _DOTLESS.match(self.source, begin, end)
+            stop, past = (dotless.end(1), dotless.end()) if dotless else (begin + 1, begin + 1)
         letter = {"\\i": "ı", "\\j": "ȷ"}.get(self.source[begin:stop].strip(), self.source[begin:stop])
         if stop > end or letter not in tuple(stands_on):
             return self.source[at:after], after
@@ -185,7 +193,7 @@ class _Reader:
         if not content.strip() or "\n\n" in content or content[0].isspace() != content[-1].isspace():
             return False
         before, behind = self.source[max(0, opens - 1) : opens], self.source[after : after + 1]
-        if content[0].isdigit() and behind.isdigit():
+        if content[0].isdigit() and behind.isdigit() and not _NAMED.search(content):  # two prices
             return False
         if re.search(r"[\\^_]", content):
             return "\\" in content or len(_PLAIN_WORDS.findall(content)) < 2
@@ -264,9 +272,12 @@ class _Reader:
         out: list[str] = []
         at = start
         while at < end:
+            begin = at
             piece, at = self._math_item(at, end, depth)
             if piece and out and _needs_space(out[-1], piece):
                 out.append(" ")
+            if self.source[begin] == "\\" and _is_tight(out, piece):  # the blank only ends the command's name
+                at = _past_blanks(self.source, at, end)
             out.append(piece)
         return "".join(out)
 
@@ -292,8 +303,7 @@ class _Reader:
         return (" " if item.isspace() or item == "~" else item), found.end()
 
     def _math_argument(self, at: int, end: int, depth: int) -> tuple[str, int]:
-        while at < end and self.source[at].isspace():
-            at += 1
+        at = _past_blanks(self.source, at, end)
         if at >= end or self.source[at] in "^_":
             raise _Unsayable
         return self._math_item(at, end, depth + 1)
@@ -334,19 +344,27 @@ class _Reader:
         return at < end and self.source[at - 1].isalnum() and self.source[at].isalnum()
 
     def _structure(self, name: str, after: int, end: int, depth: int) -> tuple[str, int]:
+        sign = "√"
+        if name == "sqrt" and self.source.startswith("[", after):
+            sign, after = symbols.ROOTS.get(self.source[after : after + 3], ""), after + 3
+            if not sign:
+                raise _Unsayable
         body, past = self._math_argument(after, end, depth)
         if name == "sqrt":
-            if body == "[":
-                raise _Unsayable
-            return "√" + _grouped(body), past
-        if name == "pmod":
-            return f"(mod {body})", past
+            return sign + _grouped(body), past
         if name == "not" and not body[:1].isalnum():
             return unicodedata.normalize("NFC", body[:1] + "\u0338") + body[1:], past
-        if name == "not":
+        if name == "not" or self._is_in_run(past, end):  # of `\frac12` the 12 that a search looks for would be parted
             raise _Unsayable
+        if name == "pmod":
+            return f"(mod {body})", past
         below, past = self._math_argument(past, end, depth)
         return f"{_grouped(body)}/{_grouped(below)}", past
+
+
+def _past_blanks(source: str, at: int, end: int) -> int:
+    found = _BLANKS.match(source, at, end)
+    return found.end() if found else at
 
 
 def _matching_braces(source: str) -> dict[int, int]:
@@ -363,8 +381,14 @@ def _matching_braces(source: str) -> dict[int, int]:
 def _needs_space(before: str, piece: str) -> bool:
     """`\\log n` and `n\\log n` read as words, so they need a blank that TeX would have set."""
     if before in symbols.FUNCTIONS:
-        return piece[0].isalnum()
+        return piece[0].isalnum() and piece[0] not in symbols.SCRIPTS
     return piece in symbols.FUNCTIONS and before[-1:].isalnum()
+
+
+def _is_tight(before: list[str], piece: str) -> bool:
+    """A sign that touches what stands before it touches what follows as well, as in `n\\times m`."""
+    is_sign = len(piece) == 1 and not piece.isalnum() and piece not in " |‖"
+    return is_sign and not "".join(before[-1:]).endswith(" ")
 
 
 def _script(sign: str, body: str, is_run: bool) -> str:

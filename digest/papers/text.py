@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Iterator
 from html.entities import html5
 
 from digest.papers.tex import to_unicode
@@ -17,27 +18,39 @@ ABSTRACT_LONGEST = 20_000  # the longest abstract seen is 1,923
 NAME_LONGEST = 200
 _READ_AT_MOST = 4  # times the cap is looked at: entities and wraps shrink a text, seldom by more
 
+
+def _stacking_marks() -> Iterator[str]:
+    """What can be heaped on a letter: marks that NFC sorts, in square time, and those that enclose or tower."""
+    for character in map(chr, range(0x300, 0x1EA00)):
+        category = unicodedata.category(character)
+        is_thai_or_lao = "\u0e00" <= character <= "\u0eff" and category == "Mn"
+        if unicodedata.combining(character) or category == "Me" or is_thai_or_lao:
+            yield character
+
+
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _LINE_END = re.compile("\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
 # controls; soft hyphen; invisible and direction characters; noncharacters; tags outside a flag
 _UNSEEN = re.compile(
-    "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u202a-\u202e"
-    "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ufdd0-\ufdef\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0100-\U000e01ef]"
+    "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ufdd0-\ufdef\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0080-\U000e0fff]"
 )
 _TAGS = re.compile("(\U0001f3f4[\U000e0061-\U000e007a]{2,6}\U000e007f)|[\U000e0000-\U000e007f]")
 _JOINER = re.compile(
     "(?<![^\\x00-\\x7f])[\u200c\u200d]+|[\u200c\u200d]+(?![^\\x00-\\x7f\\s])|([\u200c\u200d])[\u200c\u200d]+"
 )
-_MARKS = "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e8\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
-_MARK = f"[{_MARKS}\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f]"
+_MARK = f"[{''.join(_stacking_marks())}]"
 _MARK_RUN = re.compile(f"({_MARK}{{4}}){_MARK}+")  # four serve every living script
+_SELECTOR = re.compile(
+    "(?<![^A-Za-z\\s\ufe00-\ufe0f])[\ufe00-\ufe0f]+|([\ufe00-\ufe0f])[\ufe00-\ufe0f]+"
+)  # one, after a sign
 _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
 _INDENTED = re.compile(r"(?<=[.!?:])[ \t]*\n[ \t]{2,}(?=\S)")
 _UNINDENTED_LINE = re.compile(r"\n(?=\S)")
 _HYPHEN_WRAP = re.compile(r"(?<=[a-z]-)\s*\n\s*(?=[a-z])(?!(?:and|or|to|nor|as|but|versus|vs)\b)")
 _WIDE = "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uff00-\uffef\u3000-\u303f]"
 _WIDE_WRAP = re.compile(rf"(?<={_WIDE})[ \t]*\n[ \t]*(?={_WIDE})")
-_BLANKS = re.compile(r"[^\S\n]+")
+_BLANKS = re.compile(r"[^\S\n]+|\u2800+")  # a braille cell without dots is one
 
 
 def title(given: str) -> str:
@@ -64,7 +77,7 @@ def _prepared(given: str, longest: int) -> str:
     text = _cut_roughly(given, longest * _READ_AT_MOST)
     text = _LINE_END.sub("\n", _ENTITY.sub(_resolved, text))
     text = _TAGS.sub(lambda found: found[1] or "", _UNSEEN.sub("", _joined_surrogates(text)))
-    text = _JOINER.sub(lambda found: found[1] or "", text)
+    text = _SELECTOR.sub(lambda found: found[1] or "", _JOINER.sub(lambda found: found[1] or "", text))
     return _MARK_RUN.sub(r"\1", unicodedata.normalize("NFC", _MARK_RUN.sub(r"\1", text)))
 
 
@@ -95,7 +108,7 @@ def _on_one_line(text: str) -> str:
 # --- where reading may stop -------------------------------------------------------------------------------------------
 
 _FORMULA = re.compile(r"\$[^$\n]{1,500}\$|\\[A-Za-z]+(?:\{[^{}\n]{0,200}\})+")
-_STOP = re.compile(r"[.!?…]+[\"'”’)\]]*\s+(?=[\"'“‘(\[]*(?:[^\W_a-z]|\$))|[。！？]+[”’」』）]*\s*|\n\n+")
+_STOP = re.compile(r"(?<![.!?…])[.!?…]+[\"'”’)\]]*\s+(?=[\"'“‘(\[]*(?:[^\W_a-z]|\$))|[。！？]+[”’」』）]*\s*|\n\n+")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\[“\"'/-])(?:e\.g|i\.e|cf|etc|vs|al|fig|figs|eq|eqs|sec|secs|tab|no|nos|approx|resp|ref|refs|vol|pp|ca|w\.r\.t|a\.k\.a|dr|prof|mr|mrs|ms|st"
     r"|inc|corp|jr|sr|dept|ed|eds|viz|incl|max|min|thm|lem|def|prop|u\.s|u\.k|[A-Z])\.$",
@@ -103,7 +116,7 @@ _ABBREVIATION = re.compile(
 )
 _MAY_END = frozenset(("etc.", "al.", "no.", "u.s.", "u.k.", "inc.", "corp."))
 _LOOSE_END = re.compile(r"[\s,;:–—($-]{1,8}\Z")
-_EXTENDS = re.compile(f"{_MARK}|[\u200d\u20e3\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
+_EXTENDS = re.compile(f"{_MARK}|[\u200d\ufe0e\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
 
 
 def sentences(text: str) -> list[str]:

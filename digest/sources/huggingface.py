@@ -157,11 +157,11 @@ def read_entry(entry: object, skips: Skips) -> RawPaper | None:
 
 
 def _authors(given: object) -> tuple[str, ...]:
-    """Names of those who did not hide themselves."""
+    """Names of those who did not hide themselves, however that is written."""
     if isinstance(given, str):
         return (given,)
     people = (person if isinstance(person, dict) else {"name": person} for person in _listed(given))
-    return tuple(name for person in people if person.get("hidden") is not True and (name := _text(person.get("name"))))
+    return tuple(name for person in people if not person.get("hidden") and (name := _text(person.get("name"))))
 
 
 def _listed(given: object) -> Iterable[object]:

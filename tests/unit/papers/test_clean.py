@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from digest.papers import links
-from digest.papers.clean import CleanPaper, clean, names
+from digest.papers.clean import UNREADABLE, CleanPaper, clean, names
 from digest.papers.merge import changes
-from digest.sources.base import RawPaper
+from digest.sources.base import RawPaper, Skips
+from digest.sources.huggingface import read_entry
 
 DAY = date(2026, 6, 9)
 
@@ -21,6 +26,11 @@ DAY = date(2026, 6, 9)
         ("https://lab.example.org/p?a=1#x", "https://lab.example.org/p?a=1#x"),
         (" https://a.example/ü ", "https://a.example/%C3%BC"),
         ("https://bücher.example/", "https://xn--bcher-kva.example/"),
+        ("https://faß.example/", "https://xn--fa-hia.example/"),
+        ("https://safe.example\u2215x.evil.example/", None),
+        ("https://a\u200db.example/", None),
+        ("https://xn--zz.example/", None),
+        ("https://a.example/\ud800", None),
         ("http://someone.github.io/page/", "https://someone.github.io/page/"),
         ("https://a.example:443/x", "https://a.example/x"),
         ("http://plain.example/", None),
@@ -122,3 +132,29 @@ def test_it_never_replaces_a_text_by_an_emptier_one() -> None:
 def test_it_does_not_bring_back_an_author_who_hid() -> None:
     assert "authors" not in changes(row(), made(authors=("Ann Lee", "Bob Ray")), "arxiv")
     assert changes(row(authors=["Ann Le"]), made(authors=("Ann Lee",)), "arxiv")["authors"] == ["Ann Lee"]
+
+
+_ODD = st.sampled_from(
+    [None, True, -1, 1e308, 10**30, "", "17", "\ud800", "\x00\u202e", "9999-12-31T00:00:00Z", "2026-02-30", "<b>", "2511.20001v99", [], {}]
+) | st.text(max_size=12)  # fmt: skip
+_VALUE = st.recursive(_ODD, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "fullname", "hidden"]), inner, max_size=3), max_leaves=6)  # fmt: skip
+_FIELDS = ("id", "title", "summary", "authors", "upvotes", "publishedAt", "githubRepo", "githubStars", "projectPage", "ai_summary", "ai_keywords", "organization",
+           "withdrawnAt", "numComments")  # fmt: skip
+_FIELD_VALUES = st.dictionaries(st.sampled_from(_FIELDS), _VALUE, max_size=8)
+
+
+@given(_FIELD_VALUES, _FIELD_VALUES)
+@settings(max_examples=300, deadline=None)
+def test_it_takes_or_leaves_any_record_and_fails_on_none(paper: dict[str, Any], around: dict[str, Any]) -> None:
+    raw = read_entry({"paper": {"id": "2511.20001", "title": "T"} | paper, **around}, Skips())
+    found = clean(raw, "huggingface", DAY) if raw else ""
+    assert found != UNREADABLE
+    json.dumps(found if isinstance(found, str) else asdict(found), default=str, ensure_ascii=False).encode()
+
+
+def test_it_leaves_out_a_record_that_it_fails_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_given: str) -> str:
+        raise RecursionError
+
+    monkeypatch.setattr("digest.papers.text.title", fail)
+    assert clean(RawPaper(id="2606.00001", title="T"), "huggingface", DAY) == UNREADABLE

@@ -23,7 +23,11 @@ def entry(**paper: Any) -> dict[str, Any]:
 
 def test_it_reads_what_an_entry_says() -> None:
     given = entry(
-        authors=[{"name": "Ann Lee", "hidden": False}, {"name": "Bob Ray", "hidden": True}],
+        authors=[
+            {"name": "Ann Lee", "hidden": False},
+            {"name": "Bob Ray", "hidden": True},
+            {"name": "Cy", "hidden": "true"},
+        ],
         publishedAt="2026-06-08T00:00:00.000Z",
         ai_keywords=["x"],
         githubRepo="https://github.com/a/b",
