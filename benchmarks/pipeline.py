@@ -35,6 +35,7 @@ from digest.papers.ingest import ingest
 from digest.settings import Settings, load
 from digest.subscribers import transfer
 from digest.subscribers.subscriber import Preferences
+from digest.subscribers.tabular import read_lines
 
 ROOT = Path(__file__).parents[1]
 MIDNIGHT = datetime.combine(_crowd.DAY, clock_time(), UTC)
@@ -111,6 +112,8 @@ def _day(number: int, options: argparse.Namespace) -> Iterator[Figure]:
         engine = make_engine(service.url)
         migrate(engine)
         _crowd_papers(engine, folder, service.url)
+        with (folder / "readers.csv").open("w", encoding="utf-8") as file:
+            file.writelines(_crowd.csv_lines(number))
         for stage in STAGES:
             if stage not in options.stages and stage != "import":
                 continue
@@ -241,17 +244,21 @@ def _install(now: datetime) -> Iterator[Install]:
         install.close()
 
 
-def _import(options: argparse.Namespace) -> int:
-    with _install(MIDNIGHT) as install:
+def _import(_options: argparse.Namespace) -> int:
+    with _install(MIDNIGHT) as install, _readers_file(install.settings).open("rb") as file:
         report = transfer.import_subscribers(
             install.engine,
-            _crowd.csv_lines(options.subscribers[0]),
+            read_lines(file),
             MIDNIGHT,
             is_active=True,
             source="a measurement",
             base=Preferences(),
         )
     return report.added
+
+
+def _readers_file(settings: Settings) -> Path:
+    return settings.data_dir.with_name("readers.csv")
 
 
 def _learn(_options: argparse.Namespace) -> int:

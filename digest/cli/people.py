@@ -19,7 +19,7 @@ from digest.subscribers import export as personal
 from digest.subscribers import lifecycle, rows, transfer
 from digest.subscribers.address import AddressRefused, own_mailboxes, parse
 from digest.subscribers.subscriber import Preferences, Subscriber
-from digest.subscribers.tabular import TransferRefused
+from digest.subscribers.tabular import TransferRefused, read_lines
 
 MOST_BAD_SHOWN = 20
 
@@ -88,26 +88,23 @@ class Imported:
 def import_(context: click.Context, file: Path, active: bool) -> Imported:
     """Add subscribers from a CSV or JSON-lines FILE (- for standard input)."""
     settings = settings_of(context)
-    tell = progress("rows")
     base = Preferences(language=settings.language)
     own = own_mailboxes(settings.from_address, settings.mail_reply_to, settings.envelope_domain)
-    with (
-        _opened(context) as install,
-        click.open_file(str(file), encoding="utf-8-sig", errors="surrogateescape") as lines,
-    ):
+    name = "standard input" if file == Path("-") else file.name
+    with _opened(context) as install, click.open_file(str(file), "rb") as given, progress("rows") as tell:
         try:
             report = transfer.import_subscribers(
                 install.engine,
-                lines,
+                read_lines(given),
                 install.now(),
                 is_active=active,
-                source=f"imported from {file.name}",
+                source=f"imported from {name}",
                 base=base,
                 own=own,
                 progress=lambda done: tell(done, None),
             )
         except TransferRefused as error:
-            raise Failure(f"{file} was not imported: {error}") from None
+            raise Failure(f"{name} was not imported: {error}") from None
     return Imported(report)
 
 

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from digest.cli.shell import Failure
 
 LINE_SECONDS = 5.0
 
 Tell = Callable[[int, int | None], None]
 
 
-def progress(what: str) -> Tell:
-    """A function to call with (done, of how many or None)."""
-    return _bar(what) if sys.stderr.isatty() else _lines(what)
+@contextmanager
+def progress(what: str) -> Iterator[Tell]:
+    """A function to call with (done, of how many or None), for work that goes on where it was when it is run again."""
+    try:
+        with _bar(what) if sys.stderr.isatty() else _lines(what) as tell:
+            yield tell
+    except KeyboardInterrupt:
+        raise Failure("stopped. What was stored stays; run the same command again, and it goes on.") from None
 
 
-def _lines(what: str) -> Tell:
+@contextmanager
+def _lines(what: str) -> Iterator[Tell]:
     began = told = time.monotonic()
 
     def tell(done: int, of: int | None) -> None:
@@ -30,18 +39,12 @@ def _lines(what: str) -> Tell:
             told = now
             click.echo(f"{what}: {done:,}{f' of {of:,}' if of else ''} after {now - began:.0f} s", err=True)
 
-    return tell
+    yield tell
 
 
-def _bar(what: str) -> Tell:
+@contextmanager
+def _bar(what: str) -> Iterator[Tell]:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task(what, total=None)
-    bar.start()
-
-    def tell(done: int, of: int | None) -> None:
-        bar.update(task, completed=done, total=of)
-        if of is not None and done >= of:
-            bar.stop()
-
-    return tell
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)

@@ -53,7 +53,11 @@ def ingest(
     try:
         if days is None:
             return Runs(tuple(pipeline.ingest(install, name) for name in names))
-        return Runs(tuple(pipeline.ingest(install, name, days, progress(f"{name}: days")) for name in names))
+        done = []
+        for name in names:
+            with progress(f"{name}: days") as tell:
+                done.append(pipeline.ingest(install, name, days, tell))
+        return Runs(tuple(done))
     finally:
         install.close()
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
+    Column,
     Connection,
     Engine,
     Table,
     TableValuedAlias,
     Text,
+    any_,
     cast,
     column,
     create_engine,
@@ -102,6 +105,13 @@ def as_table(types: Mapping[str, TypeEngine[Any]], rows: Sequence[Mapping[str, A
     document = cast(literal(json.dumps(rows, default=str), Text), postgresql.JSON)
     columns = [column(name, type_) for name, type_ in types.items()]
     return func.json_to_recordset(document).table_valued(*columns).render_derived("given", with_types=True)
+
+
+def among(connection: Connection, column: Column[Any], values: Collection[Any]) -> ColumnElement[bool]:
+    """`column IN values` of a page: one parameter on PostgreSQL, where a thousand cost more than finding their rows."""
+    if is_postgresql(connection):
+        return column == any_(literal(list(values), ARRAY(column.type)))
+    return column.in_(values)
 
 
 def delete_some(engine: Engine, table: Table, which: ColumnElement[bool], most: int = MOST_DELETED) -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from digest.editions.edition import Edition, Kind, Pick
 from digest.papers.paper import Paper
 from digest.ranking.choice import Choice, Reason, ReasonKind
+from digest.subscribers.schedule import zone_of
 from digest.subscribers.subscriber import Preferences, Quiet
 
 FIRST_DAYS = 7  # the first edition is the best of the last days
@@ -83,4 +83,4 @@ def _dated(reason: Reason, voted_on: Mapping[int, date]) -> Reason:
 
 
 def _local_date(at: datetime | None, timezone: str) -> date | None:
-    return at.astimezone(ZoneInfo(timezone)).date() if at else None
+    return at.astimezone(zone_of(timezone)).date() if at else None

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import Connection
@@ -21,6 +20,7 @@ from digest.papers.store import load_papers, papers_first_seen, votes_gained
 from digest.ranking.crowd import Crowd
 from digest.ranking.features import TextModel
 from digest.ranking.rank import Day, Reader, prepare, rank
+from digest.subscribers.schedule import zone_of
 
 log = structlog.get_logger(__name__)
 
@@ -107,5 +107,5 @@ def draft(planned: Sequence[Planned], readers: Mapping[int, Reader], candidates:
 
 def _voted_on(reader: Reader) -> dict[int, date]:
     """Paper id -> the day of the reader's vote, on their own calendar."""
-    zone = ZoneInfo(reader.preferences.timezone)
+    zone = zone_of(reader.preferences.timezone)
     return {vote.paper_id: vote.at.astimezone(zone).date() for vote in reader.votes}

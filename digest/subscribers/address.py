@@ -50,7 +50,7 @@ def parse(value: str, own: Iterable[str] = ()) -> Address:
     text = _trim(value)
     if not text:
         raise AddressRefused("No mail address was given. Please type yours, like ann@example.org.")
-    if len(text) > MAX_LENGTH * 2 or any(unicodedata.category(letter) in _FORBIDDEN for letter in text):
+    if len(text) > MAX_LENGTH * 2 or not _is_visible(text):
         raise AddressRefused(
             "This is not one mail address: it is too long, or holds a line end or an invisible character. " + _ASK
         )
@@ -60,6 +60,11 @@ def parse(value: str, own: Iterable[str] = ()) -> Address:
     if _is_own(address, own):
         raise AddressRefused("This is an address of this service itself. Please give your own.")
     return address
+
+
+def _is_visible(text: str) -> bool:
+    plain = text.isascii() and text.isprintable()
+    return plain or not any(unicodedata.category(letter) in _FORBIDDEN for letter in text)
 
 
 def _checked(text: str) -> tuple[str, str]:

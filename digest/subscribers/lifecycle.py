@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, delete, select, update
 
@@ -20,7 +19,7 @@ from digest.db.tables import Mail, bounces, consents, deliveries, states, subscr
 from digest.subscribers import letters, suppression
 from digest.subscribers.address import Address, stored
 from digest.subscribers.rows import columns_of, columns_of_address, new_row, preferences_of
-from digest.subscribers.schedule import rescheduled
+from digest.subscribers.schedule import rescheduled, zone_of
 from digest.subscribers.subscriber import Preferences, Status
 from digest.subscribers.tokens import ConfirmLink
 
@@ -306,7 +305,7 @@ def forget(connection: Connection, subscriber_id: int, now: datetime) -> Outcome
 
 
 def _today(timezone: str, now: datetime) -> date:
-    return now.astimezone(ZoneInfo(timezone)).date()
+    return now.astimezone(zone_of(timezone)).date()
 
 
 def _status_for(preferences: Preferences, now: datetime) -> Status:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 from zoneinfo import available_timezones
 
@@ -41,10 +41,17 @@ def parse(fields: Mapping[str, object], base: Preferences, today: date) -> Prefe
         if given is None or (given == "" and name not in (*MOST, "paused_until")):
             continue
         try:
-            values[name] = _READERS[name](given, today)
+            values[name] = (_read_text if isinstance(given, str) else _read)(name, given, today)
         except _Wrong as error:
             wrong[name] = str(error)
     return wrong or replace(base, **values)
+
+
+def _read(name: str, given: object, today: date) -> Any:
+    return _READERS[name](given, today)
+
+
+_read_text = lru_cache(maxsize=16_384)(_read)  # a file of readers says the same few things again and again
 
 
 def as_fields(preferences: Preferences) -> dict[str, str]:
@@ -64,6 +71,8 @@ def _joined(parts: tuple[str, ...]) -> str:
 
 def clean(text: str) -> str:
     """NFC, blanks collapsed, without controls, invisible marks, direction overrides or broken letters."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     kept = (
         letter for letter in text if letter in _KEPT_MARKS or unicodedata.category(letter) not in ("Cc", "Cf", "Cs")
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from digest.subscribers.subscriber import Cadence, Preferences
@@ -20,6 +20,12 @@ def is_due_on(cadence: Cadence, day: date) -> bool:
     return day.weekday() < SATURDAY if cadence is Cadence.WEEKDAYS else day.weekday() == MONDAY
 
 
+@cache
+def zone_of(name: str) -> ZoneInfo:
+    """The zone of an IANA name. ZoneInfo itself keeps eight and reads any other from its file again."""
+    return ZoneInfo(name)
+
+
 @lru_cache(maxsize=65_536)
 def slot_at(day: date, hour: int, timezone: str) -> datetime:
     """The instant of `hour` on a local date, in UTC.
@@ -27,12 +33,12 @@ def slot_at(day: date, hour: int, timezone: str) -> datetime:
     An hour that a clock change skips becomes the same time after the change; of one that comes twice, the first counts
     (PEP 495, fold=0).
     """
-    return datetime.combine(day, time(hour), ZoneInfo(timezone)).astimezone(UTC)
+    return datetime.combine(day, time(hour), zone_of(timezone)).astimezone(UTC)
 
 
 def next_due(preferences: Preferences, after: datetime, planned_to_on: date | None) -> tuple[date, datetime]:
     """The first local date later than `planned_to_on` whose hour lies after `after`, and that instant."""
-    today = after.astimezone(ZoneInfo(preferences.timezone)).date()
+    today = after.astimezone(zone_of(preferences.timezone)).date()
     first = today if planned_to_on is None else max(today, planned_to_on + timedelta(days=1))
     for day in (first + timedelta(days=n) for n in range(DAYS_AHEAD)):
         slot = slot_at(day, preferences.hour, preferences.timezone)
@@ -52,7 +58,7 @@ def rescheduled(
     if planned_to_on is None:  # the first edition waits for no hour
         return None, due_at or now
     is_late = due_at is not None and due_at <= now
-    today = now.astimezone(ZoneInfo(new.timezone)).date()
+    today = now.astimezone(zone_of(new.timezone)).date()
     if is_due_on(new.cadence, today) and _is_owed(old, due_at, today):
         return _passed_over(new, planned_to_on, today, is_late), max(now, slot_at(today, new.hour, new.timezone))
     next_on, next_at = next_due(new, now, planned_to_on)
@@ -60,7 +66,7 @@ def rescheduled(
 
 
 def _is_owed(old: Preferences, due_at: datetime | None, today: date) -> bool:
-    return due_at is not None and due_at.astimezone(ZoneInfo(old.timezone)).date() <= today
+    return due_at is not None and due_at.astimezone(zone_of(old.timezone)).date() <= today
 
 
 def _passed_over(new: Preferences, planned_to_on: date, next_on: date, is_late: bool) -> date:

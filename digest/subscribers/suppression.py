@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, select
 
-from digest.db.engine import insert
+from digest.db.engine import among, insert
 from digest.db.tables import states, suppressions
 from digest.subscribers.address import Address, without_addresses
 
@@ -75,11 +75,8 @@ def is_suppressed(connection: Connection, address: Address, now: datetime) -> bo
 
 def suppressed_among(connection: Connection, email_hashes: Collection[str]) -> set[str]:
     """Which of up to a few thousand hashes are on the list."""
-    return set(
-        connection.execute(
-            select(suppressions.c.email_hash).where(suppressions.c.email_hash.in_(email_hashes))
-        ).scalars()
-    )
+    listed = suppressions.c.email_hash
+    return set(connection.execute(select(listed).where(among(connection, listed, email_hashes))).scalars())
 
 
 def listed(connection: Connection) -> Iterator[Suppression]:

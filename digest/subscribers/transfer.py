@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 
-from digest.db.engine import insert, inserting
+from digest.db.engine import among, insert, inserting
 from digest.db.tables import DeliveryStatus, Mail, consents, deliveries, subscribers, suppressions
 from digest.subscribers import preferences
 from digest.subscribers.address import Address, parse
@@ -69,13 +70,25 @@ def import_subscribers(
 
     Without `is_active` each is asked to confirm by mail. With it they are readers at once, and the row's `confirmed_at`
     and `consent` (or `source`, where it has none) are kept as the proof. Who is suppressed stays out, and who left, as
-    far as row or database know. A thousand rows are one transaction: run again after an interruption, it goes on.
+    far as row or database know. BATCH rows are one transaction: run again after an interruption, it goes on.
     Raises TransferRefused where the file as a whole cannot be read.
     """
-    report = ImportReport()
     with engine.begin() as connection:
-        hash_of = hasher(connection, now)
-    read = _entry_reader(base, frozenset(own), now)
+        store = _Store(engine, hasher(connection, now), now, is_active, source)
+    read, report = partial(_read, base=base, own=frozenset(own), today=now.date()), store.report
+    with ThreadPoolExecutor(1, thread_name_prefix="import") as storing:  # one batch is stored while the next is read
+        pending = storing.submit(lambda: 0)  # nothing is stored yet
+        for batch in _batches(lines, read, report):
+            progress(pending.result())
+            pending = storing.submit(store.add, batch, report.rows)
+        progress(pending.result())
+    return report
+
+
+def _batches(
+    lines: Iterable[str], read: Callable[[dict[str, Any]], _Entry | str], report: ImportReport
+) -> Iterator[list[_Entry]]:
+    """The rows that can be read, BATCH at a time; the others go into the report."""
     batch: list[_Entry] = []
     for line, given in rows(lines):
         report.rows += 1
@@ -87,38 +100,23 @@ def import_subscribers(
             continue
         batch.append(entry)
         if len(batch) == BATCH:
-            _store(engine, batch, report, hash_of, now, is_active, source)
+            yield batch
             batch = []
-            progress(report.rows)
-    _store(engine, batch, report, hash_of, now, is_active, source)
-    progress(report.rows)
-    return report
+    yield batch
 
 
-def _entry_reader(base: Preferences, own: frozenset[str], now: datetime) -> Callable[[dict[str, Any]], _Entry | str]:
-    @lru_cache(maxsize=4096)
-    def read_cached(*given: str | None) -> Preferences | str:
-        return read_preferences(dict(zip(preferences.NAMES, given, strict=True)))
-
-    def read_preferences(fields: dict[str, Any]) -> Preferences | str:
-        read = preferences.parse(fields, base, now.date())
-        return read if isinstance(read, Preferences) else "; ".join(f"{name}: {why}" for name, why in read.items())
-
-    def read(fields: dict[str, Any]) -> _Entry | str:
-        values = [fields.get(name) for name in preferences.NAMES]
-        is_text = all(value is None or isinstance(value, str) for value in values)
-        wanted = read_cached(*values) if is_text else read_preferences(fields)
-        if isinstance(wanted, str):
-            return wanted
-        try:
-            address = parse(str(fields.get("email") or ""), own)
-            confirmed_at = _instant(fields.get("confirmed_at"))
-        except ValueError as error:
-            return str(error)
-        consent = preferences.clean(str(fields.get("consent") or ""))
-        return _Entry(address, wanted, str(fields.get("status") or "").strip().lower(), confirmed_at, consent)
-
-    return read
+def _read(fields: dict[str, Any], base: Preferences, own: frozenset[str], today: date) -> _Entry | str:
+    """The entry of a row, or why there is none."""
+    wanted = preferences.parse(fields, base, today)
+    if not isinstance(wanted, Preferences):
+        return "; ".join(f"{name}: {why}" for name, why in wanted.items())
+    try:
+        address = parse(str(fields.get("email") or ""), own)
+        confirmed_at = _instant(fields.get("confirmed_at"))
+    except ValueError as error:
+        return str(error)
+    consent = preferences.clean(str(fields.get("consent") or ""))
+    return _Entry(address, wanted, str(fields.get("status") or "").strip().lower(), confirmed_at, consent)
 
 
 def _instant(given: object) -> datetime | None:
@@ -131,68 +129,80 @@ def _instant(given: object) -> datetime | None:
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _store(
-    engine: Engine,
-    batch: list[_Entry],
-    report: ImportReport,
-    hash_of: Hasher,
-    now: datetime,
-    is_active: bool,
-    source: str,
-) -> None:
-    if not batch:
-        return
-    with engine.begin() as connection:
-        wanted = _wanted(connection, batch, report, hash_of, now, is_active)
-        rows = [_row(entry, now, is_active) for entry in wanted.values()]
-        added = _insert(connection, rows)
-        _write_consents(connection, added, wanted, now, is_active, source)
-        if not is_active:
-            _write_letters(connection, list(added.values()), now)
-    report.added += len(added)
-    report.left_out["already there"] += len(wanted) - len(added)
+@dataclass
+class _Store:
+    """Adds batches of entries, each in one transaction, and keeps count of what became of them."""
 
+    engine: Engine
+    hash_of: Hasher
+    now: datetime
+    is_active: bool
+    source: str
+    report: ImportReport = field(default_factory=ImportReport)
 
-def _wanted(
-    connection: Connection,
-    batch: list[_Entry],
-    report: ImportReport,
-    hash_of: Hasher,
-    now: datetime,
-    is_active: bool,
-) -> dict[str, _Entry]:
-    """Key -> entry of those that shall be added; why the others stay out goes into the report."""
-    keys = [entry.address.key for entry in batch]
-    statement = select(subscribers.c.email_key, subscribers.c.status).where(subscribers.c.email_key.in_(keys))
-    known = {row.email_key: row.status for row in connection.execute(statement)}
-    hashes = [hash_of(entry.address) for entry in batch]
-    suppressed = suppressed_among(connection, hashes)
-    found: dict[str, _Entry] = {}
-    for entry, email_hash in zip(batch, hashes, strict=True):
-        key = entry.address.key
-        if entry.status == Status.SUPPRESSED and email_hash not in suppressed:
-            _suppress(connection, email_hash, now)
-            suppressed.add(email_hash)
-        reason = _reason_to_leave_out(entry, email_hash in suppressed, known.get(key), key in found, is_active)
-        if reason:
-            report.left_out[reason] += 1
-        else:
-            found[key] = entry
-    return found
+    def add(self, batch: list[_Entry], rows_read: int) -> int:
+        """Returns `rows_read`: how far the file has been stored."""
+        with self.engine.begin() as connection:
+            wanted = self._wanted(connection, batch)
+            added = _insert(connection, [self._row(entry) for entry in wanted.values()])
+            self._write_consents(connection, added, wanted)
+            if not self.is_active:
+                _write_letters(connection, list(added.values()), self.now)
+        self.report.added += len(added)
+        self.report.left_out["already there"] += len(wanted) - len(added)
+        return rows_read
 
+    def _wanted(self, connection: Connection, batch: list[_Entry]) -> dict[str, _Entry]:
+        """Key -> entry of those that shall be added; why the others stay out goes into the report."""
+        keys, c = [entry.address.key for entry in batch], subscribers.c
+        statement = select(c.email_key, c.status).where(among(connection, c.email_key, keys))
+        known = {row.email_key: row.status for row in connection.execute(statement)}
+        hashes = [self.hash_of(entry.address) for entry in batch]
+        suppressed = suppressed_among(connection, hashes)
+        found: dict[str, _Entry] = {}
+        for entry, key, email_hash in zip(batch, keys, hashes, strict=True):
+            if entry.status == Status.SUPPRESSED and email_hash not in suppressed:
+                _suppress(connection, email_hash, self.now)
+                suppressed.add(email_hash)
+            if reason := self._reason_to_leave_out(entry, email_hash in suppressed, known.get(key), key in found):
+                self.report.left_out[reason] += 1
+            else:
+                found[key] = entry
+        return found
 
-def _reason_to_leave_out(
-    entry: _Entry, is_suppressed: bool, known_as: str | None, is_double: bool, is_active: bool
-) -> str:
-    if is_suppressed or known_as == Status.SUPPRESSED:
-        return "suppressed"
-    if Status.UNSUBSCRIBED in (entry.status, known_as):
-        return "has unsubscribed"
-    if known_as or is_double:
-        return "already there"
-    if is_active and entry.status == Status.PENDING:
-        return "never confirmed"
-    return ""
+    def _reason_to_leave_out(self, entry: _Entry, is_suppressed: bool, known_as: str | None, is_double: bool) -> str:
+        if is_suppressed or known_as == Status.SUPPRESSED:
+            return "suppressed"
+        if Status.UNSUBSCRIBED in (entry.status, known_as):
+            return "has unsubscribed"
+        if known_as or is_double:
+            return "already there"
+        if self.is_active and entry.status == Status.PENDING:
+            return "never confirmed"
+        return ""
+
+    def _row(self, entry: _Entry) -> dict[str, Any]:
+        if not self.is_active:
+            row = new_row(entry.address, entry.preferences, Status.PENDING, self.now)
+            return row | {"confirmed_at": None, "due_at": None}
+        status = Status.PAUSED if entry.preferences.paused_until else Status.ACTIVE
+        due_at = next_due(entry.preferences, self.now, None)[1]
+        times = {"confirmed_at": entry.confirmed_at or self.now, "due_at": due_at}
+        return new_row(entry.address, entry.preferences, status, self.now) | times
+
+    def _write_consents(self, connection: Connection, added: dict[str, int], wanted: dict[str, _Entry]) -> None:
+        rows = [
+            {
+                "subscriber_id": id,
+                "at": (wanted[key].confirmed_at or self.now) if self.is_active else self.now,
+                "event": "imported" if self.is_active else "asked",
+                "wording": (wanted[key].consent if self.is_active else "") or self.source,
+                "client": "",
+            }
+            for key, id in added.items()
+        ]
+        if rows:
+            connection.execute(*inserting(connection, consents, rows))
 
 
 def _suppress(connection: Connection, email_hash: str, now: datetime) -> None:
@@ -205,14 +215,6 @@ def _suppress(connection: Connection, email_hash: str, now: datetime) -> None:
     connection.execute(insert(connection, suppressions).values(row).on_conflict_do_nothing())
 
 
-def _row(entry: _Entry, now: datetime, is_active: bool) -> dict[str, Any]:
-    if not is_active:
-        return new_row(entry.address, entry.preferences, Status.PENDING, now) | {"confirmed_at": None, "due_at": None}
-    status = Status.PAUSED if entry.preferences.paused_until else Status.ACTIVE
-    times = {"confirmed_at": entry.confirmed_at or now, "due_at": next_due(entry.preferences, now, None)[1]}
-    return new_row(entry.address, entry.preferences, status, now) | times
-
-
 def _insert(connection: Connection, rows: list[dict[str, Any]]) -> dict[str, int]:
     """Key -> id of those that were added; somebody may have subscribed at the same moment."""
     if not rows:
@@ -221,28 +223,6 @@ def _insert(connection: Connection, rows: list[dict[str, Any]]) -> dict[str, int
     new = statement.on_conflict_do_nothing(index_elements=["email_key"])
     added = connection.execute(new.returning(subscribers.c.email_key, subscribers.c.id), parameters)
     return {row.email_key: row.id for row in added}
-
-
-def _write_consents(
-    connection: Connection,
-    added: dict[str, int],
-    wanted: dict[str, _Entry],
-    now: datetime,
-    is_active: bool,
-    source: str,
-) -> None:
-    rows = [
-        {
-            "subscriber_id": id,
-            "at": (wanted[key].confirmed_at or now) if is_active else now,
-            "event": "imported" if is_active else "asked",
-            "wording": (wanted[key].consent if is_active else "") or source,
-            "client": "",
-        }
-        for key, id in added.items()
-    ]
-    if rows:
-        connection.execute(*inserting(connection, consents, rows))
 
 
 def _write_letters(connection: Connection, ids: list[int], now: datetime) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from babel.dates import format_skeleton
 from flask import Flask, render_template
@@ -17,6 +16,7 @@ from digest.ranking.choice import Reason
 from digest.rendering.gist import gist
 from digest.rendering.view import LinkView, paper_links
 from digest.rendering.wording import Words
+from digest.subscribers.schedule import zone_of
 from digest.web.given import paper_name
 from digest.web.language import words
 from digest.web.site import site
@@ -75,7 +75,7 @@ def links_of(paper: Paper) -> tuple[LinkView, ...]:
 
 def moment(at: datetime, timezone: str) -> str:
     """Wednesday, June 10, 07:00 (Europe/Berlin): an instant on the reader's own clock."""
-    local = at.astimezone(ZoneInfo(timezone))
+    local = at.astimezone(zone_of(timezone))
     return f"{words().day(local.date())}, {local:%H:%M} ({timezone})"
 
 

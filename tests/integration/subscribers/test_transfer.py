@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from digest.db.tables import consents, deliveries, subscribers
-from digest.subscribers import lifecycle, suppression
+from digest.subscribers import lifecycle, suppression, transfer
 from digest.subscribers.address import own_mailboxes, parse
 from digest.subscribers.export import export
 from digest.subscribers.rows import find
@@ -109,8 +109,18 @@ def test_it_goes_on_after_an_interruption(engine: Engine) -> None:
         engine, lines, NOW, is_active=True, source="x", base=Preferences(), progress=told.append
     )
     assert (report.added, report.left_out["already there"]) == (10, BATCH)
-    assert told == [BATCH, BATCH + 10]
+    assert told == [0, BATCH, BATCH + 10]
     assert count(engine, consents) == BATCH + 10
+
+
+def test_it_stores_readers_with_their_letters_or_not_at_all(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr(transfer, "_write_letters", fail)
+    with pytest.raises(RuntimeError, match="disk is full"):
+        take(engine, ["email\n", *(f"reader{n}@example.org\n" for n in range(3 * BATCH))], is_active=False)
+    assert count(engine, subscribers) == count(engine, consents) == 0
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])

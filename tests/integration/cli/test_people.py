@@ -1,0 +1,49 @@
+"""Subscribers in and out by the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from digest.cli import main, people
+from digest.subscribers import transfer
+
+
+@pytest.fixture(autouse=True)
+def _in_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DIGEST_SECRET_KEY", "k" * 40)
+    assert digest("migrate").exit_code == 0
+
+
+def digest(*arguments: str, stdin: bytes = b"") -> Result:
+    return CliRunner().invoke(main, arguments, input=stdin)
+
+
+def test_it_names_bad_rows_by_their_line_and_takes_the_others(tmp_path: Path) -> None:
+    (tmp_path / "readers.csv").write_bytes(
+        b"email,hour\r\nann@example.org,7\r\nbroken\xff@,7\r\nbob@example.org,25\r\n"
+    )
+    done = digest("subscribers", "import", "readers.csv", "--json")
+    assert done.exit_code == 1
+    told = json.loads(done.stdout)
+    assert (told["rows"], told["added"], [one["line"] for one in told["bad"]]) == (3, 1, [3, 4])
+
+
+def test_it_keeps_where_readers_came_from_as_their_consent() -> None:
+    assert digest("subscribers", "import", "--active", "-", stdin=b"email\nann@example.org\n").exit_code == 0
+    shown = json.loads(digest("subscribers", "show", "ann@example.org", "--json").stdout)
+    assert "imported from standard input" in json.dumps(shown)
+
+
+def test_it_says_that_an_interrupted_import_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_args: object, **_options: object) -> transfer.ImportReport:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(people.transfer, "import_subscribers", interrupted)
+    done = digest("subscribers", "import", "-", stdin=b"email\n")
+    assert done.exit_code == 1
+    assert "run the same command again, and it goes on" in done.output
