@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header
+from html import unescape
 
 READ_BYTES = 1_000_000
 HEADER_CHARS = 200_000
@@ -27,7 +28,7 @@ _CHARSET = re.compile(
 )
 _TAG = re.compile(r"<[^<>]{0,2000}>")
 _LINE_TAG = re.compile(r"<(?:br|p|div|li|tr|h\d)\b[^<>]{0,2000}>", re.IGNORECASE)
-_ENTITY = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&nbsp;": " ", "&amp;": "&"}
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]\w{1,9});", re.IGNORECASE)
 
 Fields = dict[str, list[str]]
 
@@ -123,7 +124,8 @@ def _collect(fields: Fields, body: str, depth: int, parts: list[Part]) -> None:
         )
     for piece in pieces[:PARTS]:
         inner, text = split_head(piece)
-        _collect(inner, text, depth + 1, parts)
+        # Servers that forget the empty line have put the fields of a report into the part's own header.
+        _collect(inner, piece if "final-recipient" in inner else text, depth + 1, parts)
 
 
 def _guessed_boundary(body: str) -> str:
@@ -189,6 +191,4 @@ def _from_bytes(data: bytes, charset: str | None) -> str:
 
 def _without_tags(text: str) -> str:
     text = _TAG.sub(" ", _LINE_TAG.sub("\n", text))
-    for entity, plain in _ENTITY.items():
-        text = text.replace(entity, plain)
-    return text
+    return _ENTITY.sub(lambda match: unescape(match[0]), text).replace("\xa0", " ")

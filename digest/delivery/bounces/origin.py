@@ -2,7 +2,7 @@
 
 import re
 
-from digest.delivery.bounces import prose
+from digest.delivery.bounces import prose, subjects
 from digest.delivery.bounces.mail import Fields, Mail, Part, decode_words, first, read_fields, read_mail
 
 _RETURNED_TYPES = {
@@ -15,56 +15,22 @@ _RETURNED_TYPES = {
     "text/rfc822-header",
     "text/rfc822",
 }
-_SERVER = re.compile(
-    r"mailer.?daemon|post ?master|mail ?delivery|delivery (?:sub)?system|mail (?:system|administrator|router"
-    r"|server|gateway)"
-    r"|system administrator|daemon@|mail\.daemon|mailsystem|nondelivery|bounce[sd]?@|delivery-?(?:status"
-    r"|report)|mda@|mta@",
-    re.IGNORECASE,
-)
-_FAILURE_SUBJECT = re.compile(
-    r"\W{0,3}(?:undeliver|un-?delivered|delivery (?:status|fail|has|report|notif|problem|error|unsuc|delay"
-    r"|incomplete)|returned? (?:mail|to|message)"
-    r"|failure notice|(?:e-?mail|message|mail|message delivery|mail delivery|delivery)(?: \S+){0,2} (?:fail"
-    r"|error|problem|status|delay|subsystem|could not"
-    r"|not delivered|unsuccessful|returned|undeliver|blocked|rejected|notification|bounce)"
-    r"|mail(?: system)? error|non-?deliver|warning: (?:could|message|mail)"
-    r"|not delivered|nondelivery|could not (?:be )?(?:deliver|send)|unable to deliver|cannot deliver"
-    r"|delayed mail|rejected|sorry, your message"
-    r"|delivery|error (?:sending|delivering)|bounce|postmaster notify|unzustellbar|nicht zustellbar|non remis"
-    r"|no se (?:ha )?pud|não entreg|не ?доставл|недоставл"
-    r"|配信|送信|退信|投递失败|エラー)",
-    re.IGNORECASE,
-)
-_FAILURE = re.compile(
-    r"undeliver|not (?:be )?(?:able to )?(?:deliver|sent|send|reach|reached|accepted|transmit|relay)"
-    r"|deliver(?:y|ed|ing)?\b.{0,60}(?:fail|error|problem|delay|suspend|unsuc|reject)"
-    r"|fail\w* (?:to )?(?:be )?deliver|did not reach|(?:could|can|was|were|has|have|is|been)(?: not|n't"
-    r"|not) .{0,40}(?:deliver|sent|send|accept|process|found)"
-    r"|(?:failed|failure|fatal error|permanent error|returned|rejected|blocked|refused|unknown|invalid|expired"
-    r"|still (?:being )?retr|unable|undelivered|error|exceed|full|quota|bounced)"
-    r"|unzustellbar|nicht zu(?:ge)?stell|impossible|no se (?:ha )?pu|не (?:может|удалось|доставл)|ません|届|エラー|失败"
-    r"|退回|退信|不存在|错误",
-    re.IGNORECASE,
-)
-_MAIL = re.compile(
-    r"\b(?:messages?|e-?mails?|mails?|recipients?|address(?:es)?)\b|メール|邮件|письмо|nachricht", re.IGNORECASE
-)
-_WARNING = re.compile(
-    r"warning (?:message )?only|do not need to re-?send|no action is required|will (?:keep trying"
-    r"|continue (?:to try|trying)|be retried|retry)|still being retried|"
-    r"has been delayed|is delayed|not yet been delivered|will keep trying|temporary failure report"
-    r"|keep on trying|being retried|delivery attempts will continue",
-    re.IGNORECASE,
-)
+
+
+def _any_of(phrases: tuple[str, ...], start: str = "") -> re.Pattern[str]:
+    return re.compile(f"{start}(?:{'|'.join(phrases)})", re.IGNORECASE)
+
+
+_SERVER = _any_of(subjects.SERVER)
+_FAILURE_SUBJECT = _any_of(subjects.UNDELIVERED, start=r"\W{0,3}")
+_FAILURE = _any_of(subjects.FAILURE)
+_MAIL = _any_of(subjects.MAIL)
+_WARNING = _any_of(subjects.WARNING)
+_REPLY_SUBJECT = _any_of(subjects.AUTOMATIC_REPLY, start=r"\W{0,2}")
 _FORWARDED = re.compile(r"\s*(?:fwd?|wg|tr|rv|enc|i|vs|re|aw|sv|antw)\s*:", re.IGNORECASE)
-_REPLY_SUBJECT = re.compile(
-    r"\W{0,2}(?:auto(?:matic|mated|matische|matisk)?[ -]?(?:reply|response|respon|antwort|svar)|auto:"
-    r"|out of (?:the )?office|ooo\b|vacation|away\b|on leave"
-    r"|abwesen|réponse automatique|absence|respuesta autom|risposta autom|resposta autom|fuori sede|afwezig"
-    r"|автоответ|自動応答|自动回复|不在)",
-    re.IGNORECASE,
-)
+_SENTENCE_END = re.compile(r"[.;!?。！？](?=\s|$)|\n[ \t]*\n")
+# What newsletters and mailing lists carry (RFC 2369), and no server that returns mail.
+_BULK_HEADERS = ("list-unsubscribe", "list-post")
 _REPLY_HEADERS = (
     "x-autoreply",
     "x-autorespond",
@@ -98,7 +64,15 @@ def is_from_server(mail: Mail) -> bool:
         return False
     if _SERVER.search(sender) or "@" not in sender:
         return True
-    return bool(_FAILURE_SUBJECT.match(subject)) and any(_MAIL.search(part.text) for part in mail.parts[:3])
+    if any(name in mail.fields for name in _BULK_HEADERS):
+        return False
+    return bool(_FAILURE_SUBJECT.match(subject)) and any(map(_is_about_mail, mail.parts[:3]))
+
+
+def _is_about_mail(part: Part) -> bool:
+    """Whether one sentence names a mail and a failure: parcels and payments fail as well."""
+    sentences = _SENTENCE_END.split(part.text[: prose.PROSE_CHARS])
+    return any(_MAIL.search(sentence) and _FAILURE.search(sentence) for sentence in sentences)
 
 
 def tells_failure(mail: Mail, words: str) -> bool:

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from digest.delivery.bounces import tongues
+
 PROSE_CHARS = 60_000
 MOST_ADDRESSES = 50
 
@@ -33,6 +35,7 @@ _ADDRESS = re.compile(
 _LEAD = re.compile(
     r"[\s>*|<\"'`(\[•·-]*(?:(?:\d{3}|\d{1,2}[.)])[ -]+(?:\d\.\d\.\d )?[<\"']?)?(?:to: ?<)?$", re.IGNORECASE
 )
+_IN_ROW = re.compile(r"[\s>\"',;/&<]{1,10}(?:(?:and|or|und|et|y|e|en|och|og|i|и)\s{1,3}[<\"']?)?")
 _SENTENCE_GOES_ON = re.compile(
     r" (?!on |user|mail|rec|add|unk|was|is|has|not|failed|does|could|can|said|host|no )[a-z]|, [a-z]"
 )
@@ -45,7 +48,8 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _OWN_HEADER = re.compile(
-    r"[\s>]*(?:from|to|cc|subject|date|sent|message-?id|reply-to|sender|return-path|received|x-[\w-]+)\s*:",
+    r"[\s>]*(?:from|to|cc|subject|date|sent|message-?id|reply-to|(?:original )?sender(?:-mta)?|return-path|received|x-[\w-]+"
+    rf"|von|de|da|van|fra|från|od|от|{tongues.SENDER})\s*[:：]",
     re.IGNORECASE,
 )
 _NOT_THE_RECIPIENT = re.compile(
@@ -60,7 +64,10 @@ _HEADING = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _NAME_LINE = re.compile(r"\s+([a-z][\w.+-]{1,63})(?:\s{2,}\S.*|\s*\(.*|\s*)$", re.IGNORECASE)
-_ROBOT = re.compile(r"(?:postmaster|mailer-daemon|abuse|no-?reply|support|help ?desk)@", re.IGNORECASE)
+_ROBOT = re.compile(
+    r"(?:postmaster|mailer-daemon|abuse|no-?reply|support|help ?desk)@|[^@]{1,64}-(?:owner|admin|bounces|request)@",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +139,18 @@ def _hits(text: str) -> list[Finding]:
 def _in_line(line: str, opens: bool) -> list[tuple[int, str, bool]]:
     """(place, address, whether the line is about it) of one line. opens: the line begins a paragraph or a list."""
     found: list[tuple[int, str, bool]] = []
+    ends = 0
     for match in _ADDRESS.finditer(line[:2000]):
         before, after = line[: match.start()], line[match.end() :]
-        address = re.sub(r"^(?:smtp|rfc822|mailto)[=:;]", "", match[1].lstrip("'`"), flags=re.IGNORECASE)
+        address = re.sub(r"^(?:smtp|rfc822|mailto)[=:;]", "", match[1].lstrip("'`-"), flags=re.IGNORECASE)
         if _NOT_THE_RECIPIENT.search(before[-60:]):
             continue
         leads = bool(_LEAD.match(before)) and not found and (opens or not _SENTENCE_GOES_ON.match(after))
         ends_line = bool(re.fullmatch(r"[^@]{0,80}[:：][\s<\"']*", before)) and not after.strip(" \t>\"'.;)")
         labelled = bool(_LABEL.search(before[-40:]))
-        found.append((match.start(), address, leads or ends_line or labelled))
+        in_row = bool(found) and found[-1][2] and bool(_IN_ROW.fullmatch(line[ends : match.start()]))
+        found.append((match.start(), address, leads or ends_line or labelled or in_row))
+        ends = match.end()
     return found
 
 

@@ -6,7 +6,7 @@ from digest.delivery.bounces import complaint, origin, prose
 from digest.delivery.bounces.bounce import Bounce, Kind
 from digest.delivery.bounces.mail import Mail, first, read_fields, read_mail
 from digest.delivery.bounces.status_report import Row, has_status_part, status_rows
-from digest.delivery.bounces.verdict import is_host_without_mail, judge, quoted_reply, status_of
+from digest.delivery.bounces.verdict import call_recipient, is_host_without_mail, judge, quoted_reply, status_of
 
 REASON_CHARS = 200
 _GRAVITY = (Kind.HARD, Kind.SOFT)
@@ -113,12 +113,13 @@ def _kind_of_row(row: Row, status: str | None, words: str, said: str) -> Kind:
     if row.is_program:
         return Kind.SOFT
     of_code = None if row.words else judge(status_of(row.status, ""), "")
-    return of_code or _first_verdict(status, [row.words, quoted_reply(words), words, said], words)
+    recipient = row.addresses[0] if row.addresses else None
+    return of_code or _first_verdict(status, [row.words, quoted_reply(words), words, said], words, recipient)
 
 
-def _first_verdict(status: str | None, sayings: list[str], around: str) -> Kind:
+def _first_verdict(status: str | None, sayings: list[str], around: str, recipient: str | None) -> Kind:
     """The verdict on the first words that tell anything; soft where none do and the code says nothing."""
-    told = (judge(status, said, around) for said in sayings if said.strip())
+    told = (judge(status, call_recipient(said, recipient), around) for said in sayings if said.strip())
     return next((kind for kind in told if kind is not None), None) or judge(status, "") or Kind.SOFT
 
 
@@ -152,5 +153,6 @@ def _of_words(returned: _Returned, recipient: str, about: str, around: str) -> B
         return returned.bounce(Kind.SOFT, recipient, status, about)
     own_words = about.replace(recipient, " ", 1)
     whole = prose.before_returned_mail(around)
-    kind = _first_verdict(status, [quoted_reply(own_words), quoted_reply(whole), own_words, whole], whole or own_words)
+    sayings = [quoted_reply(own_words), quoted_reply(whole), own_words, whole]
+    kind = _first_verdict(status, sayings, whole or own_words, recipient)
     return returned.bounce(kind, recipient, status, own_words)

@@ -7,8 +7,11 @@ from digest.delivery.bounces.mail import Fields, Part, first, read_fields
 
 MOST_ROWS = 200
 _TYPES = {"message/delivery-status", "message/global-delivery-status", "text/delivery-status"}
+_UNNAMED = {"text/plain", "application/octet-stream"}
 _IN_PROSE = re.compile(r"^final-recipient\s*:", re.IGNORECASE | re.MULTILINE)
 _ADDRESS = re.compile(r"(?:\"[^\"]{1,64}\"|[^\s<>@;|\"]{1,128})@[^\s<>@;|\"]{1,253}")
+# A letter as RFC 6533, section 3 writes it for systems that read ASCII only.
+_ESCAPED = re.compile(r"\\x\{(0?[0-9a-f]{2,5})\}", re.IGNORECASE)
 _DONE = ("delivered", "relayed", "expanded", "deliverable")
 
 
@@ -29,22 +32,14 @@ class Row:
 
 def status_rows(parts: tuple[Part, ...]) -> list[Row]:
     """The recipients of every delivery status part, else of fields that stand in plain text."""
-    texts = [_raw(part) for part in parts if part.media_type in _TYPES]
-    texts = texts or [part.text for part in parts if part.media_type == "text/plain" and _IN_PROSE.search(part.text)]
+    texts = [part.text for part in parts if part.media_type in _TYPES]
+    texts = texts or [part.text for part in parts if part.media_type in _UNNAMED and _IN_PROSE.search(part.text)]
     return [_row(block) for text in texts for block in _blocks(text)][:MOST_ROWS]
 
 
 def has_status_part(parts: tuple[Part, ...]) -> bool:
     """Whether a part says that it is a delivery status."""
     return any(part.media_type in _TYPES for part in parts)
-
-
-def _raw(part: Part) -> str:
-    """The part's text; servers that forget the empty line have put the fields into the part's own header."""
-    if "final-recipient" not in part.fields:
-        return part.text
-    head = "\n".join(f"{name}: {value}" for name, values in part.fields.items() for value in values)
-    return f"{head}\n\n{part.text}"
 
 
 def _blocks(text: str) -> list[Fields]:
@@ -82,7 +77,7 @@ def _row(fields: Fields) -> Row:
 
 def _address(value: str) -> str | None:
     """The address in a field such as "rfc822; <ann@example.com>"; None for X.400 names and pipes without one."""
-    value = value.partition(";")[2] or value
+    value = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value.partition(";")[2] or value)
     match = _ADDRESS.search(re.sub(r"^\s*<?@[^:\s]{1,253}:", "", value))
     return match[0].rstrip(".,)") if match else None
 

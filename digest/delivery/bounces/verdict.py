@@ -7,7 +7,7 @@ first words that blame anything but the address, then words that say it is gone,
 
 import re
 
-from digest.delivery.bounces import phrases
+from digest.delivery.bounces import missing, phrases, tongues
 from digest.delivery.bounces.bounce import Kind
 
 TEXT_CHARS = 4000
@@ -24,13 +24,15 @@ _SOFT_CODE = re.compile(
 )
 _GONE_CODE = re.compile(r"5\.1\.(?:[1236]|10|20|351)$|5\.4\.(?:4|310)$")
 
-_SOFT = re.compile("|".join(phrases.SOFT))
-_GONE = re.compile("|".join((*phrases.MISSING, *phrases.GONE)))
+_SOFT = re.compile("|".join((*phrases.SOFT, *tongues.SOFT)))
+_GONE = re.compile("|".join((*missing.PERSON, *missing.HOST, *missing.IDIOMS)))
+_OTHER_END = re.compile("|".join(missing.OTHER_END))
+_CLAUSE_END = re.compile(r"[;!?]|\.(?= |$)| - ")
 # Microsoft's filter at the edge answers so, with this code, when the tenant's directory does not hold the address.
 _LISTED = re.compile(
     r"spamhaus|spamcop|sorbs|barracudacentral|senderscore|abuseat|uceprotect|surbl|uribl|[/.]rbl|dnsbl"
 )
-_QUOTED = re.compile(r"(?<![\w.:/-])[45]\d\d(?=[ -]|: )")
+_QUOTED = re.compile(r"(?<![\w.:/-])[45](?:\d\d(?=[ -]|: )|\.\d{1,3}\.\d{1,3}(?= \w))")
 _EDGE = re.compile(r"5\.4\.1 .{0,20}recipient address rejected: access denied")
 _AFTER_TEXT = re.compile(r"in reply to end of data|after end of data|after i sent the message|step: data")
 # Refused before the recipient was named.
@@ -68,13 +70,28 @@ def judge(code: str | None, text: str, around: str = "") -> Kind | None:
         return Kind.SOFT
     if not (code and code[0] == "5") and (reply := _REPLY.search(words)) and reply[1] == "4":
         return Kind.SOFT
-    if _GONE.search(words):
+    if gone := _gone(words):
         # Who took the address and refused after the text refused the text, whatever he calls it.
         refused_text = _AFTER_TEXT.search(_plain(around or text)) and not (code and _GONE_CODE.match(code))
-        return Kind.SOFT if refused_text else Kind.HARD
+        return Kind.SOFT if refused_text or all(map(_OTHER_END.search, gone)) else Kind.HARD
     if code and _GONE_CODE.match(code):
         return Kind.HARD
     return None
+
+
+def _gone(words: str) -> list[str]:
+    """The clauses that say somebody or something is missing."""
+    clauses, start = [], 0
+    for end in (*(match.start() for match in _CLAUSE_END.finditer(words)), len(words)):
+        if _GONE.search(words, start, end):
+            clauses.append(words[start:end])
+        start = end
+    return clauses
+
+
+def call_recipient(text: str, recipient: str | None) -> str:
+    """The text with the address we wrote to called by what it is: "<ann@example.com>: unknown" names nobody else."""
+    return re.sub(re.escape(recipient), "recipient", text[:TEXT_CHARS], flags=re.IGNORECASE) if recipient else text
 
 
 def quoted_reply(text: str) -> str:

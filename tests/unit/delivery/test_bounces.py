@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from digest.delivery.bounces import Bounce, Kind, parse
-from digest.delivery.bounces.verdict import judge, quoted_reply, status_of
+from digest.delivery.bounces.verdict import call_recipient, judge, quoted_reply, status_of
 from tests.conftest import shared_dir
 
 RETURNED = Path(__file__).parent / "returned"
@@ -41,6 +41,7 @@ def verdicts(bounces: list[Bounce]) -> list[tuple[str, str | None]]:
 
 
 def verdict_on(reply: str) -> Kind:
+    reply = call_recipient(reply, "ann@example.com")
     code = status_of("", reply)
     return judge(code, quoted_reply(reply)) or judge(code, reply) or judge(code, "") or Kind.SOFT
 

@@ -1,0 +1,133 @@
+"""The words of mail servers that say an address or its host is gone: somebody, and that he is missing, in one clause.
+
+The same rules as in `phrases`: lower case text on one line without addresses and links, and bounded repetition.
+"""
+
+from digest.delivery.bounces import tongues
+
+
+def _one_of(*phrases: str) -> str:
+    return f"(?:{'|'.join(phrases)})"
+
+
+# A stretch of one clause: a full stop counts only before a space, as there are some in host names.
+_GAP = r"(?:[^.;!?]|\.(?=\S)){0,40}?"
+_SHORT_GAP = r"(?:[^.:;!?]|\.(?=\S)){0,30}?"
+
+_NOT = r"(?:(?:does|do|did|is|was|are|has|could)(?: ?n[o']?t| not)|can(?:'t| ?not))"
+_NO_MAIL = r"accept(?:ing)? (?:any )?(?:e-?)?mail"
+
+_WHO = _one_of(
+    r"user(?: ?(?:id|name))?",
+    r"account",
+    r"recipient|rcpt|receiver",
+    r"mail ?box|mail ?drop",
+    r"address(?:ee)?",
+    r"customer|subscriber|member|employee",
+    r"login|alias|person",
+    r"local[ -]?part",
+)
+_NOT_SO = rf"{_NOT}(?: (?:be|have|in|on|a|an|match|any|currently|your)){{0,3}}? " + _one_of(
+    r"exist|found|find|recogni[sz]e|known|listed|valid|local|here|registered|present|hosted|located|resolve",
+    r"account|user|alias|mailbox|use\b|service|our\b|the (?:list|directory|database)",
+)
+_MISSING = _one_of(
+    r"un ?known|un ?recogni[sz]ed|undefined|undeliverable|unroute?able",
+    r"in ?valid|illegal|wrong|incorrect|bogus",
+    r"(?:non-?|in)exist\w*",
+    rf"{_NOT_SO}\w*",
+    r"not (?:found|exist\w*|known|recogni[sz]ed|listed|valid|local|here|defined|registered|present|hosted|located|match)",
+    r"not (?:a (?:valid|local|known)|in (?:our|the|use|service|list|any|directory)|on (?:this|our))",
+    r"no longer|no more\b",
+    r"obsolete|discontinued|deleted|removed|terminated|closed|cancell?ed",
+    r"(?:has|have) (?:left|moved|changed)|is gone",
+)
+_NOBODY = _one_of(
+    r"un ?known|un ?recogni[sz]ed|non-?exist\w*",
+    r"in ?valid|illegal|incorrect|wrong|bad|bogus|obsolete",
+    r"no such|no(?! (?:valid|longer))|record of",
+    r"not an? (?:valid|known|local|registered|existing)",
+    r"unable to (?:find|locate)",
+    rf"{_NOT} (?:find|locate|know|host|serve|match|have)(?: an?| any)?",
+)
+_OF_KIND = (
+    r"(?:(?:or|the|that|this|an?|in|here|local|final|delivery|e-?mail|mail|destination|remote|target|virtual|smtp|internet"
+    r"|matching|recipient|\w+ed) ){0,4}"
+)
+
+_WHERE = _one_of(r"host(?: ?name)?", r"(?:mail ?)?domain(?: ?name)?", r"destination|system|site|mx", r"dns(?: name)?")
+_MISSING_HOST = _one_of(
+    r"un ?known|in ?valid|non-?exist\w*|unroute?able",
+    rf"{_NOT}(?: be)? (?:exist|found|find|known|valid|located|hosted|reachable|{_NO_MAIL})",
+    rf"not (?:found|exist\w*|known|valid|reachable|hosted|{_NO_MAIL})",
+    r"no longer|lookup failed",
+)
+_NOWHERE = r"(?:un ?known|no such|bad|illegal|in ?valid|non-?existent|unroute?able)"
+_OF_WHAT = r"(?:(?:destination|mail|recipient|e-?mail|smtp|dns|remote|or) ){0,3}"
+
+PERSON = (
+    rf"\b{_WHO}(?:e?s)?\b{_GAP}(?<!\w){_MISSING}",
+    rf"\b{_NOBODY} {_OF_KIND}{_WHO}s?\b",
+    rf"(?:unable to|{_NOT}) (?:find|locate){_GAP}\b(?:in|on) (?:our|the|this)\b",
+    *(rf"(?:{who}){tongues.GAP}(?:{missing})" for who, missing in tongues.PERSON_MISSING),
+    *(rf"(?:{missing}){tongues.GAP}(?:{who})" for who, missing in tongues.PERSON_MISSING),
+)
+HOST = (
+    rf"\b{_WHERE}s?\b{_SHORT_GAP}(?<!\w){_MISSING_HOST}",
+    rf"\b{_NOWHERE} {_OF_WHAT}{_WHERE}\b",
+)
+
+# Other ways to say it.
+IDIOMS = (
+    r"nxdomain",
+    r"recip(?:ient)?notfound",
+    r"null ?mx",
+    r"mx 0 \.",
+    r"no mx\b",
+    r"no (?:smtp|mail) service\b",
+    r"(?:does not|doesn't|not) accept (?:any )?(?:e-?)?mail\b",
+    r"accepts? no (?:e-?)?mail",
+    r"no longer accept",
+    r"name or service not known",
+    r"non-?existent hosts",
+    r"couldn't find (?:any host|a mail exchanger)",
+    r"malformed or unexpected name server",
+    r"unrout(?:e)?able (?:mail )?(?:address|domain)",
+    r"no (?:mail ?box|account|user|one|body)(?: \S{1,20}){0,3}? (?:here|by (?:that|this) name|at this address|with that name)",
+    r"nobody (?:here )?by (?:that|this) name",
+    r"not (?:our|an?) (?:user|customer|subscriber|receiver|local user)\b",
+    r"(?:mail ?box|account|user|address) (?:is )?(?:unavailable|not available)(?! to)",
+    r"mail ?box name not allowed",
+    r"(?:recipient|address|rcpt)(?: address)? (?:was |has been )?(?:rejected|refused)(?! ?:)",
+    r"rejected address",
+    r"recipient cannot be verified",
+    r"recipient (?:is )?not (?:accepted|allowed|ok)",
+    r"\bmoved to\b",
+    r"has (?:changed|moved)",
+    r"left the (?:company|organi[sz]ation|building)",
+    r"no longer (?:a |an |with|works?|employed|valid|exist|in (?:use|service)|active|available|on (?:this )?server|has an)",
+    r"doesn'?t have an? \S{1,60} account",
+    r"no match(?:es)? (?:to|for|found)",
+    r"no valid recipients for this mm",
+    r"not listed in",
+    r"address not found",
+    r"unknown to",
+    *tongues.GONE,
+)
+
+# The other end of the line: in the same clause it is what is missing.
+OTHER_END = (
+    r"\bsenders?\b",
+    r"\bmail ?from\b",
+    r"\bfrom:? (?:address|domain|header|line)",
+    r"return[- ](?:address|path)",
+    r"\benvelope\b",
+    r"\boriginat",
+    r"\b(?:helo|ehlo|greeting)\b",
+    r"\bclient\b",
+    r"\byour (?:own )?(?:domain|host|server|ip|name|hostname|network|system)",
+    r"\byour (?:e-?mail )?address\b(?! book)",
+    r"\b(?:callout|callback)\b",
+    r"\b(?:link|url|certificate|signature)\b",
+    tongues.SENDER,
+)
