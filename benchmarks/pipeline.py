@@ -1,7 +1,8 @@
 """Cost of each stage of a day and how it grows: import, learn, plan, rank, render, deliver, for N subscribers.
 
 Each stage runs in processes of its own, as with workers, so that its memory is its own. CPU-ms a subscriber and peak
-memory are the figures to compare; seconds and rows a second change with whoever else uses the machine.
+memory are the figures to compare; seconds and rows a second change with whoever else uses the machine. With a database
+that is kept (--database URL) a long run can be stopped and taken up again: --stages names what is still to do.
 """
 
 from __future__ import annotations
@@ -9,38 +10,27 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
-from datetime import time as clock_time
+from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine, literal, select, text
+from sqlalchemy import Engine, literal, make_url, select, text
 
 from benchmarks import _crowd, _picture
-from benchmarks._services import Service, postgresql, sink
-from digest import outgoing, pipeline
+from benchmarks._services import HOST, Service, postgresql, sink
+from benchmarks._stages import MIDNIGHT, STAGES
 from digest.db.engine import insert, make_engine
 from digest.db.schema import migrate
-from digest.db.tables import IS_DIGEST, IS_TRIABLE, deliveries, papers, subscribers, votes
-from digest.delivery import ledger
-from digest.install import Install
+from digest.db.tables import papers, subscribers, votes
 from digest.papers.ingest import ingest
-from digest.settings import Settings, load
-from digest.subscribers import transfer
-from digest.subscribers.subscriber import Preferences
-from digest.subscribers.tabular import read_lines
+from digest.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-MIDNIGHT = datetime.combine(_crowd.DAY, clock_time(), UTC)
-HOURS = 24  # from midnight UTC on: every zone has had one morning by then
-STAGES = ("import", "learn", "plan", "rank", "render", "deliver")
 SEVERAL = ("rank", "render", "deliver")  # may run in several processes at once
 
 
@@ -74,8 +64,6 @@ HEAD = (
 
 def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
-    if options.stage:
-        return _one_stage(options)
     if options.picture:
         lines = Path(options.out).read_text(encoding="utf-8").splitlines()
         Path(options.picture).write_text(_picture.draw([json.loads(line) for line in lines]), encoding="utf-8")
@@ -100,8 +88,13 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, help="where databases are put; the usual temporary folder without")
     parser.add_argument("--out", help="append the figures to this file as JSON lines")
     parser.add_argument("--picture", help="draw the figures of --out into this SVG file and leave")
-    parser.add_argument("--stage", help=argparse.SUPPRESS)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.stages = [stage for stage in STAGES if stage in options.stages]
+    if options.stages[0] != "import" and "://" not in options.database:
+        parser.error(
+            "a database of its own starts empty: begin with import, or name one that is filled with --database"
+        )
+    return options
 
 
 def _day(number: int, options: argparse.Namespace) -> Iterator[Figure]:
@@ -114,12 +107,10 @@ def _day(number: int, options: argparse.Namespace) -> Iterator[Figure]:
         _crowd_papers(engine, folder, service.url)
         with (folder / "readers.csv").open("w", encoding="utf-8") as file:
             file.writelines(_crowd.csv_lines(number))
-        for stage in STAGES:
-            if stage not in options.stages and stage != "import":
-                continue
+        for stage in options.stages:
             workers = options.workers if stage in SEVERAL else 1
             before = service.cpu_seconds()
-            said = _run_stage(stage, number, workers, options.minutes, environment)
+            said = _run_stage(stage, workers, options.minutes, environment)
             after = service.cpu_seconds()
             rows = max(sum(one["rows"] for one in said), 1)
             yield Figure(
@@ -132,7 +123,8 @@ def _day(number: int, options: argparse.Namespace) -> Iterator[Figure]:
                 None if before is None or after is None else (after - before) * 1000 / rows,
                 sum(one["peak_mb"] for one in said),
             )
-            _settle(engine, stage)
+            if stage != options.stages[-1]:
+                _settle(engine, stage)
         engine.dispose()
 
 
@@ -144,7 +136,21 @@ def _database(options: argparse.Namespace, folder: Path) -> Iterator[tuple[str, 
         with postgresql(options.folder) as service:
             yield "postgresql", service
     else:
-        yield options.database.partition(":")[0].partition("+")[0], Service(options.database, 0)
+        yield (
+            options.database.partition(":")[0].partition("+")[0],
+            Service(options.database, 0, _server_of(options.database)),
+        )
+
+
+def _server_of(url: str) -> int | None:
+    """The process of a PostgreSQL on this machine, whose time is counted with all its databases; None for others."""
+    if make_url(url).get_backend_name() != "postgresql" or make_url(url).host not in (HOST, "localhost"):
+        return None
+    engine = make_engine(url)
+    with engine.connect() as connection:
+        pid = connection.execute(text("SELECT pg_read_file('postmaster.pid')")).scalar_one()
+    engine.dispose()
+    return int(pid.split()[0])
 
 
 def _environment(url: str, folder: Path, port: int) -> dict[str, str]:
@@ -189,19 +195,13 @@ def _settle(engine: Engine, stage: str) -> None:
         connection.execute(text("ANALYZE"))
 
 
-def _run_stage(
-    stage: str, number: int, workers: int, minutes: float, environment: dict[str, str]
-) -> list[dict[str, float]]:
+def _run_stage(stage: str, workers: int, minutes: float, environment: dict[str, str]) -> list[dict[str, float]]:
     command = [
         sys.executable,
         "-m",
-        "benchmarks.pipeline",
-        "--stage",
+        "benchmarks._stages",
         stage,
-        "--subscribers",
-        str(number),
-        "--minutes",
-        str(minutes),
+        str(minutes * 60),
     ]
     running = [
         subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(workers)
@@ -213,100 +213,3 @@ def _run_stage(
             raise SystemExit(f"the stage {stage} failed; its own words stand above")
         said.append(json.loads(out.splitlines()[-1]))
     return said
-
-
-# --- inside the process of a stage ----------------------------------------------------------------------------------
-
-
-def _one_stage(options: argparse.Namespace) -> int:
-    run: dict[str, Callable[[argparse.Namespace], int]] = {
-        "import": _import,
-        "learn": _learn,
-        "plan": _plan,
-        "rank": _rank,
-        "render": _render,
-        "deliver": _deliver,
-    }
-    began, spent = time.monotonic(), time.process_time()
-    rows = run[options.stage](options)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    figures = {"rows": rows, "seconds": time.monotonic() - began, "cpu": time.process_time() - spent, "peak_mb": peak}
-    print(json.dumps(figures))
-    return 0
-
-
-@contextmanager
-def _install(now: datetime) -> Iterator[Install]:
-    install = Install(load(), lambda: now)
-    try:
-        yield install
-    finally:
-        install.close()
-
-
-def _import(_options: argparse.Namespace) -> int:
-    with _install(MIDNIGHT) as install, _readers_file(install.settings).open("rb") as file:
-        report = transfer.import_subscribers(
-            install.engine,
-            read_lines(file),
-            MIDNIGHT,
-            is_active=True,
-            source="a measurement",
-            base=Preferences(),
-        )
-    return report.added
-
-
-def _readers_file(settings: Settings) -> Path:
-    return settings.data_dir.with_name("readers.csv")
-
-
-def _learn(_options: argparse.Namespace) -> int:
-    """Once a day, whatever the number of readers; its rows are the votes that are learned from."""
-    with _install(MIDNIGHT) as install:
-        return pipeline.learn(install).counts["likes"]
-
-
-def _plan(_options: argparse.Namespace) -> int:
-    planned = 0
-    for hour in range(1, HOURS + 1):
-        with _install(MIDNIGHT + timedelta(hours=hour)) as install:
-            planned += pipeline.plan(install).counts["planned"]
-    return planned
-
-
-def _rank(_options: argparse.Namespace) -> int:
-    with _install(MIDNIGHT + timedelta(hours=HOURS)) as install:
-        return pipeline.rank(install).counts["frozen"]
-
-
-def _render(_options: argparse.Namespace) -> int:
-    """Every waiting digest down to its bytes, without claiming or sending it."""
-    made = 0
-    with _install(MIDNIGHT + timedelta(hours=HOURS)) as install:
-        for ids in _waiting(install.engine):
-            claims = list(ledger.load_claims(install.engine, ids).values())
-            make = outgoing.prepare(install, claims)
-            made += sum(bool(make(claim).data) for claim in claims)
-    return made
-
-
-def _waiting(engine: Engine) -> Iterator[list[int]]:
-    last = 0
-    while True:
-        page = select(deliveries.c.id).where(IS_TRIABLE, IS_DIGEST, deliveries.c.id > last)
-        with engine.connect() as connection:
-            ids = list(connection.execute(page.order_by(deliveries.c.id).limit(pipeline.DELIVER_CHUNK)).scalars())
-        if not ids:
-            return
-        yield ids
-        last = ids[-1]
-
-
-def _deliver(options: argparse.Namespace) -> int:
-    with _install(MIDNIGHT + timedelta(hours=HOURS)) as install:
-        return pipeline.deliver(install, seconds=options.minutes * 60).counts["submitted"]
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

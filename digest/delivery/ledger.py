@@ -19,6 +19,7 @@ from digest.db.engine import chunks, database_now, is_postgresql, reading
 from digest.db.tables import (
     IS_CLAIMED,
     IS_DIGEST,
+    IS_FINISHED_LETTER,
     IS_LETTER,
     IS_PLANNED,
     IS_TRIABLE,
@@ -29,6 +30,7 @@ from digest.db.tables import (
 )
 from digest.editions.plan import GIVEN_UP, MISSED
 from digest.subscribers.letters import free_papers
+from digest.subscribers.schedule import DAYS_AHEAD
 from digest.subscribers.subscriber import Status
 
 LEASE_SECONDS = 60.0
@@ -38,6 +40,7 @@ LONGEST_DOUBT = timedelta(minutes=15)
 MAX_CRASHES = 3  # workers that may die with a mail in hand before it is parked
 SUSPECTS = 25  # mails that come together after a worker died with them in hand; after the second time each comes alone
 HELD_AT_ONCE = 1_000
+OLDEST_DIGEST = timedelta(days=DAYS_AHEAD)  # by then the next one has replaced it
 SUSPECT_PAUSE = timedelta(minutes=1)
 OPEN = (DeliveryStatus.PLANNED, DeliveryStatus.WAITING, DeliveryStatus.CLAIMED, DeliveryStatus.DEFERRED)
 
@@ -166,10 +169,13 @@ def count_claimable(engine: Engine, now: datetime, *, letters: bool = False) -> 
 def count_out(engine: Engine, since: datetime) -> int:
     """Mails of any kind that left at or after `since`, or are about to."""
     left = and_(deliveries.c.status == DeliveryStatus.SUBMITTED, deliveries.c.finished_at >= since)
-    with reading(engine).connect() as connection:
-        return connection.execute(
-            select(func.count()).select_from(deliveries).where(or_(left, IS_CLAIMED))
-        ).scalar_one()
+    dated = and_(IS_DIGEST, deliveries.c.dated_on >= since.date() - OLDEST_DIGEST, left)
+    count = select(func.count()).select_from(deliveries)
+    with reading(engine).connect() as connection:  # each part has an index of its own
+        return sum(
+            connection.execute(count.where(part)).scalar_one()
+            for part in (IS_CLAIMED, dated, and_(IS_FINISHED_LETTER, left))
+        )
 
 
 def renew(engine: Engine, worker: str) -> None:

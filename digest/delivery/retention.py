@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from digest.db.engine import delete_some
-from digest.db.tables import IS_FINISHED_LETTER, bounces, deliveries, stage_runs
+from digest.db.tables import IS_FINISHED_LETTER, bounces, deliveries, source_runs, stage_runs
 
 
 def drop_old(engine: Engine, before: datetime) -> int:
@@ -20,5 +20,6 @@ def drop_old(engine: Engine, before: datetime) -> int:
         (deliveries, IS_FINISHED_LETTER & (deliveries.c.finished_at < before)),
         (bounces, bounces.c.at < before),
         (stage_runs, stage_runs.c.started_at < before),
+        (source_runs, source_runs.c.started_at < before),
     ]
     return sum(delete_some(engine, table, which) for table, which in old)

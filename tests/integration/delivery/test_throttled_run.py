@@ -10,18 +10,19 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
 from digest import pipeline
 from digest.db.schema import migrate
 from digest.db.tables import DeliveryStatus, deliveries
+from digest.delivery import ledger
 from digest.delivery.board import OwnBoard, RedisBoard
 from digest.delivery.outcomes import Phase, Reply, judge
 from digest.delivery.pace import Timeline
 from digest.delivery.throttle import PATIENCE_SECONDS, Throttle
 from digest.install import Install
 from digest.settings import Settings
-from tests.builders import NOW, add_edition, add_paper, add_subscriber
+from tests.builders import NOW, TODAY, add_digest, add_edition, add_paper, add_subscriber
 from tests.integration.delivery.fake_server import fake_server
 
 SLOW = judge(Phase.RCPT, Reply(421, "4.7.28", "rate limit"))
@@ -105,3 +106,17 @@ def test_it_shares_places_and_seats_through_redis(redis_url: str) -> None:
     assert two.sit("a.example", 2) == seats[0]
     one.tell("a.example", 12.5)
     assert two.news()["a.example"] == 12.5
+
+
+def test_it_counts_whatever_left_since_midnight_or_is_about_to(engine: Engine) -> None:
+    midnight = NOW.replace(hour=0)
+    with engine.begin() as connection:
+        ann, bob = add_subscriber(connection, "ann@example.org"), add_subscriber(connection, "bob@example.org")
+        add_digest(connection, ann)
+        add_digest(connection, ann, TODAY - timedelta(days=6))  # a weekly one that was late
+        add_digest(connection, ann, TODAY - timedelta(days=1), finished_at=midnight - timedelta(seconds=1))
+        add_digest(connection, bob, status="claimed", finished_at=None)
+        add_digest(connection, bob, TODAY - timedelta(days=1), status="refused")
+        letter = {"mail": "confirm", "dated_on": None}
+        connection.execute(deliveries.update().where(deliveries.c.id == add_digest(connection, bob, TODAY - timedelta(days=2))).values(letter))  # fmt: skip
+    assert ledger.count_out(engine, midnight) == 4
