@@ -4,7 +4,7 @@ UV := $(shell command -v uv)
 RUN := .venv/bin/python -m
 COMPILE := UV_CUSTOM_COMPILE_COMMAND='make lock' uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links
 DOCS := docs/operating.md
-BENCHMARKS := ranking render delivery pipeline web
+BENCHMARKS := ranking render mail delivery pipeline web
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check faults bench format docs translations lock secrets clean
@@ -36,8 +36,8 @@ docs: .venv/ready ## write the generated parts of docs/ anew
 	$(RUN) cogapp -r $(DOCS)
 
 translations: .venv/ready ## bring digest/locale/*/LC_MESSAGES/digest.po up to the sentences of code and templates
-	.venv/bin/pybabel -q extract -F pyproject.toml -k count:1,2 --project digest --no-location --sort-output -o .venv/digest.pot .
-	.venv/bin/pybabel -q update -D digest -d digest/locale -i .venv/digest.pot --no-fuzzy-matching --ignore-pot-creation-date
+	.venv/bin/pybabel -q extract -F pyproject.toml -k count:1,2 -k AddressRefused -k PassportRefused -k Wrong --project digest --no-location --sort-output -o .venv/digest.pot .
+	.venv/bin/pybabel -q update -D digest -d digest/locale -i .venv/digest.pot --no-fuzzy-matching --no-wrap --ignore-pot-creation-date
 
 lock: ## choose the exact versions anew, with hashes, in constraints.txt and constraints-dev.txt (needs uv)
 	$(COMPILE) $(ARGS) --extra build -o constraints.txt pyproject.toml

@@ -15,6 +15,8 @@ from digest.db.tables import papers
 from digest.feedback.record import vote, votes_of
 from digest.papers import identity
 from digest.subscribers import lifecycle, preferences
+from digest.subscribers.preferences import Wrong
+from digest.subscribers.refusal import Refusal
 from digest.subscribers.rows import LISTS, get
 from digest.subscribers.subscriber import Preferences
 
@@ -29,7 +31,7 @@ _IN_BIBTEX = re.compile(
 )
 
 
-class PassportRefused(ValueError):
+class PassportRefused(Refusal):
     """The text holds no taste. Says why and what to do, for the person who sent it."""
 
 
@@ -71,7 +73,7 @@ def parse(text: str) -> Passport:
         raise PassportRefused("This is too long to be a taste. Send fewer papers.")
     passport = _from_json(text) if text.lstrip("\ufeff \t\r\n").startswith("{") else _from_papers(text)
     if len(passport.more) + len(passport.less) > MOST_PAPERS:
-        raise PassportRefused(f"There are more than {MOST_PAPERS} papers. Send those that matter most.")
+        raise PassportRefused("There are more than {most} papers. Send those that matter most.", most=MOST_PAPERS)
     return passport
 
 
@@ -82,7 +84,7 @@ def _from_json(text: str) -> Passport:
         raise PassportRefused("This is not valid JSON. Send the file as it was exported.") from None
     if not isinstance(given, dict) or given.get("format") != FORMAT:
         raise PassportRefused(
-            f'This is no taste passport: "format" is not "{FORMAT}". Send the file as it was exported.'
+            'This is no taste file: "format" is not "{format}". Send the file as it was exported.', format=FORMAT
         )
     return Passport(
         {name: given[name] for name in LISTS if name in given}, _keys(given.get("more")), _keys(given.get("less"))
@@ -113,11 +115,13 @@ def _unique(keys: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(keys))
 
 
-def take_in(connection: Connection, subscriber_id: int, passport: Passport, now: datetime) -> Imported | dict[str, str]:
+def take_in(
+    connection: Connection, subscriber_id: int, passport: Passport, now: datetime
+) -> Imported | dict[str, Wrong]:
     """Add a passport to a reader's taste, or say what is wrong with its lists; then nothing is stored."""
     reader = get(connection, subscriber_id)
     if reader is None:
-        return {"passport": "This subscription is no longer there."}
+        return {"taste": Wrong("This subscription is no longer there. Subscribe again to begin anew.")}
     merged = _merged(passport, reader.preferences, now)
     if isinstance(merged, dict):
         return merged
@@ -132,7 +136,7 @@ def take_in(connection: Connection, subscriber_id: int, passport: Passport, now:
     return Imported(sum(stored), tuple(key for key in (*passport.more, *passport.less) if key not in known))
 
 
-def _merged(passport: Passport, before: Preferences, now: datetime) -> Preferences | dict[str, str]:
+def _merged(passport: Passport, before: Preferences, now: datetime) -> Preferences | dict[str, Wrong]:
     read = preferences.parse(passport.lists, Preferences(), now.date())
     if isinstance(read, dict):
         return read

@@ -65,6 +65,7 @@ class Words:
         self.locale = Locale.parse(language)
         self.direction = "rtl" if self.locale.text_direction == "rtl" else "ltr"
         self.gettext = catalogue.ugettext
+        self.pgettext = catalogue.upgettext
         self._ngettext = catalogue.ungettext
         # Babel's nearest skeletons abbreviate; there is room for whole names.
         self._day_pattern = self.locale.datetime_skeletons["MMMEd"].pattern.replace("MMM", "MMMM").replace("E", "EEEE")
@@ -249,7 +250,8 @@ class Words:
         return self.gettext("Pause")
 
     def unsubscribe(self) -> str:
-        return self.gettext("Unsubscribe")
+        """The link in a mail. Other languages add the English word: filters and mail programs look for it."""
+        return self.pgettext("link of a mail", "Unsubscribe")
 
     def archive(self) -> str:
         return self.gettext("Earlier digests")

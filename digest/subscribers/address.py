@@ -10,8 +10,9 @@ from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
 
+from digest.subscribers.refusal import Refusal
+
 MAX_LENGTH = 254  # RFC 5321 section 4.5.3.1.3: a path of 256 with its angle brackets
-_ASK = "Please check it for a slip; it should look like ann@example.org."
 _FORBIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, invisible marks, lone surrogates, line and paragraph ends
 _DOT_ATOM = re.compile(
     r"(?=.{1,64}\Z)[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII
@@ -19,7 +20,7 @@ _DOT_ATOM = re.compile(
 _ANY_ADDRESS = re.compile(r"[^\s<>@\"',;:()\[\]]{1,64}@[^\s<>@\"',;:()\[\]]{1,255}")
 
 
-class AddressRefused(ValueError):
+class AddressRefused(Refusal):
     """An address that cannot subscribe. Its text is for the person who typed it."""
 
 
@@ -52,11 +53,12 @@ def parse(value: str, own: Iterable[str] = ()) -> Address:
         raise AddressRefused("No mail address was given. Please type yours, like ann@example.org.")
     if len(text) > MAX_LENGTH * 2 or not _is_visible(text):
         raise AddressRefused(
-            "This is not one mail address: it is too long, or holds a line end or an invisible character. " + _ASK
+            "This is not one mail address: it is too long, or holds a line end or an invisible character. "
+            "Please check it for a slip; it should look like ann@example.org."
         )
     address = from_parts(*_checked(text))
     if len(address.email.encode()) > MAX_LENGTH or len(address.email.rpartition("@")[0].encode()) > 64:
-        raise AddressRefused("This mail address is longer than mail systems can carry. " + _ASK)
+        raise AddressRefused("This mail address is longer than mail systems can carry. Please give another.")
     if _is_own(address, own):
         raise AddressRefused("This is an address of this service itself. Please give your own.")
     return address
@@ -74,9 +76,26 @@ def _checked(text: str) -> tuple[str, str]:
         return local, known
     try:
         valid = validate_email(text, strict=True, check_deliverability=False)
-    except EmailNotValidError as error:
-        raise AddressRefused(f"This mail address cannot be used: {str(error).rstrip('.')}. {_ASK}") from None
+    except EmailNotValidError:
+        raise _what_is_wrong(text) from None
     return valid.local_part, valid.ascii_domain.lower()
+
+
+def _what_is_wrong(text: str) -> AddressRefused:
+    """In words for a person; the library has them in English only."""
+    if "@" not in text:
+        return AddressRefused(
+            "There is no @ in this mail address. Please check it for a slip; it should look like ann@example.org."
+        )
+    if _known_domain(text.rpartition("@")[2]) is None:
+        return AddressRefused(
+            "What stands after the @ is not the name of a mail server. "
+            "Please check it for a slip; it should look like ann@example.org."
+        )
+    return AddressRefused(
+        "What stands before the @ is no mailbox: it is empty, too long, or has a sign or a dot where none may be. "
+        "Please check it for a slip; it should look like ann@example.org."
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from typing import Any, TypeVar
 from zoneinfo import available_timezones
 
+from digest.subscribers.refusal import Refusal
 from digest.subscribers.subscriber import Cadence, Preferences, Quiet
 
 LANGUAGES = ("en", "de")
@@ -24,26 +25,26 @@ _KEPT_MARKS = "\u200c\u200d"  # joiners that some scripts need inside words
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
-class _Wrong(ValueError):
+class Wrong(Refusal):
     """What is wrong with one field, for the person."""
 
 
-def parse(fields: Mapping[str, object], base: Preferences, today: date) -> Preferences | dict[str, str]:
-    """`base` with the fields that are given, or field name -> message for each that cannot be used.
+def parse(fields: Mapping[str, object], base: Preferences, today: date) -> Preferences | dict[str, Wrong]:
+    """`base` with the fields that are given, or field name -> what is wrong for each that cannot be used.
 
     A field that is missing or None stays as it is; so does an empty one, except for lists and `paused_until`, which it
     clears. Values are text or, from JSON, numbers and lists of text. Names that are no preference are left alone.
     """
     values: dict[str, Any] = {}
-    wrong: dict[str, str] = {}
+    wrong: dict[str, Wrong] = {}
     for name in NAMES:
         given = fields.get(name)
         if given is None or (given == "" and name not in (*MOST, "paused_until")):
             continue
         try:
             values[name] = (_read_text if isinstance(given, str) else _read)(name, given, today)
-        except _Wrong as error:
-            wrong[name] = str(error)
+        except Wrong as error:
+            wrong[name] = error
     return wrong or replace(base, **values)
 
 
@@ -86,16 +87,18 @@ def _words(name: str) -> Callable[[object, date], tuple[str, ...]]:
         items: list[object] = list(given) if isinstance(given, list | tuple) else [given]
         texts = [item for item in items if isinstance(item, str)]
         if len(texts) < len(items):
-            raise _Wrong("Use words or names, separated by commas.")
+            raise Wrong("Use words or names, separated by commas.")
         parts = [part for text in texts for part in _split(name, text, is_list)]
         found: dict[str, str] = {}
         for part in map(clean, parts):
             if len(part) > MAX_LETTERS:
-                raise _Wrong(f"“{part[:20]}…” is longer than {MAX_LETTERS} letters. Use a few words for each.")
+                raise Wrong(
+                    "“{it}…” is longer than {most} letters. Use a few words for each.", it=part[:20], most=MAX_LETTERS
+                )
             if part:
                 found.setdefault(part.casefold(), part)
         if len(found) > MOST[name]:
-            raise _Wrong(f"There are {len(found)}; at most {MOST[name]} can be kept. Remove some.")
+            raise Wrong("There are {n}; at most {most} can be kept. Remove some.", n=len(found), most=MOST[name])
         return tuple(found.values())
 
     return read
@@ -113,16 +116,16 @@ def _choice(kind: type[_Choice]) -> Callable[[object, date], _Choice]:
         try:
             return kind(str(given).strip().lower())
         except ValueError:
-            raise _Wrong(f"Choose one of {', '.join(kind)}.") from None
+            raise Wrong("Choose one of these: {choices}.", choices=", ".join(kind)) from None
 
     return read
 
 
-def _number(low: int, high: int, example: str) -> Callable[[object, date], int]:
+def _number(low: int, high: int) -> Callable[[object, date], int]:
     def read(given: object, _today: date) -> int:
         found = re.fullmatch(r"(\d{1,3})(?::00)?", str(given).strip(), re.ASCII)
         if not found or not low <= int(found[1]) <= high:
-            raise _Wrong(f"Use a whole number from {low} to {high}{example}.")
+            raise Wrong("Use a whole number from {low} to {high}.", low=low, high=high)
         return int(found[1])
 
     return read
@@ -131,7 +134,7 @@ def _number(low: int, high: int, example: str) -> Callable[[object, date], int]:
 def _timezone(given: object, _today: date) -> str:
     known = _timezones().get(str(given).strip().replace(" ", "_").lower())
     if known is None:
-        raise _Wrong("This time zone is not known. Use a name like Europe/Berlin or America/New_York.")
+        raise Wrong("This time zone is not known. Use a name like Europe/Berlin or America/New_York.")
     return known
 
 
@@ -149,7 +152,7 @@ def timezones() -> list[str]:
 def _language(given: object, _today: date) -> str:
     text = str(given).strip().lower()
     if text not in LANGUAGES:
-        raise _Wrong(f"Choose one of {', '.join(LANGUAGES)}.")
+        raise Wrong("Choose one of these: {choices}.", choices=", ".join(LANGUAGES))
     return text
 
 
@@ -162,18 +165,18 @@ def _day(given: object, today: date) -> date | None:
             raise ValueError(text)
         day = date.fromisoformat(text)
     except ValueError:
-        raise _Wrong("Use a day like 2026-07-31, or nothing for no pause.") from None
+        raise Wrong("Use a day like 2026-07-31, or nothing for no pause.") from None
     if day > today + LONGEST_PAUSE:
-        raise _Wrong("A pause can last a year at most. Choose an earlier day, or unsubscribe.")
+        raise Wrong("A pause can last a year at most. Choose an earlier day, or unsubscribe.")
     return day if day > today else None
 
 
 _READERS: dict[str, Callable[[object, date], Any]] = {
     **{name: _words(name) for name in MOST},
     "cadence": _choice(Cadence),
-    "hour": _number(0, 23, ", like 7 for 7:00"),
+    "hour": _number(0, 23),
     "timezone": _timezone,
-    "size": _number(1, MAX_SIZE, ""),
+    "size": _number(1, MAX_SIZE),
     "language": _language,
     "quiet": _choice(Quiet),
     "paused_until": _day,

@@ -17,7 +17,7 @@ from digest.reports import day_report
 from digest.subscribers import rows
 from digest.subscribers.address import AddressRefused, masked, parse
 from digest.web import given, limits
-from digest.web.language import words
+from digest.web.language import spoken, words
 from digest.web.site import KEY, Site, site
 
 blueprint = Blueprint("admin", __name__, url_prefix="/admin")
@@ -144,7 +144,7 @@ def find_reader() -> AnyResponse | tuple[str, int]:
         with site().reading() as connection:
             found = rows.find(connection, parse(typed))
     except AddressRefused as refused:
-        return render_template("admin/readers.html", wrong={"email": str(refused)}, fields={"email": typed}), 400
+        return render_template("admin/readers.html", wrong=spoken({"email": refused}), fields={"email": typed}), 400
     if found is None:
         wrong = {"email": words().gettext("Nobody is stored under this address. It may have been forgotten.")}
         return render_template("admin/readers.html", wrong=wrong, fields={"email": typed}), 404

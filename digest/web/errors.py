@@ -84,7 +84,13 @@ def _problem(error: HTTPException) -> Problem:
             _("This page does not take that kind of request."),
             _("Go back and use the button on the page."),
         ),
-        413: (_("That was too much."), _("A form may hold 16 kilobytes."), _("Shorten it and send it again.")),
+        413: (
+            _("That was too much."),
+            _("This form may hold {n} kilobytes.").replace(
+                "{n}", words().number((request.max_content_length or 0) // 1024)
+            ),
+            _("Shorten it and send it again."),
+        ),
         429: (
             _("That was too often."),
             _("So that nobody can flood an inbox, each network may only do this a few times an hour."),

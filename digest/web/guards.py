@@ -11,7 +11,7 @@ from digest.web.forms import TOKEN_FIELD
 from digest.web.site import site
 
 FORM_BYTES = 16 * 1024
-TASTE_BYTES = 512 * 1024  # a BibTeX file that a reader brings along
+READER_BYTES = 512 * 1024  # all that preferences can hold, in any script, or a BibTeX file that a reader brings along
 REPORT_BYTES = 2 * 1024 * 1024  # returned mail that the bounce hook takes
 PUBLIC_SECONDS = 60
 _TOKEN_RULES = ("/c/", "/u/", "/p/", "/a/", "/k/", "/v/", "/e/")
@@ -37,7 +37,7 @@ def init_app(app: Flask) -> None:
 
 
 def _refuse_big() -> None:
-    request.max_content_length = _most_bytes(request.path)
+    request.max_content_length = request.max_form_memory_size = _most_bytes(request.path)
     if (request.content_length or 0) > request.max_content_length:
         abort(413)
 
@@ -45,7 +45,7 @@ def _refuse_big() -> None:
 def _most_bytes(path: str) -> int:
     if path.startswith("/hooks/"):
         return REPORT_BYTES
-    return TASTE_BYTES if path.startswith("/p/") and path.endswith("/passport") else FORM_BYTES
+    return READER_BYTES if path.startswith("/p/") else FORM_BYTES
 
 
 def _refuse_foreign() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from email.utils import parseaddr
 from typing import Any
 
 from flask import Flask, g, request
 
 from digest.rendering.wording import LANGUAGES, Words, words_for
+from digest.subscribers.refusal import Refusal
 from digest.web import forms
 from digest.web.site import site
 
@@ -26,6 +28,11 @@ def words() -> Words:
 def speak(language: str) -> None:
     """From here on this request is answered in a reader's own language."""
     g.language = language
+
+
+def spoken(refused: Mapping[str, Refusal]) -> dict[str, str]:
+    """Field name -> what is wrong with it, in the language of this request."""
+    return {name: refusal.said(words().gettext) for name, refusal in refused.items()}
 
 
 def _asked() -> str | None:

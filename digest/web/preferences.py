@@ -18,11 +18,11 @@ from digest.subscribers import lifecycle, rows
 from digest.subscribers.address import AddressRefused
 from digest.subscribers.export import export as everything
 from digest.subscribers.lifecycle import Outcome
-from digest.subscribers.preferences import MOST, NAMES, as_fields, parse, timezones
+from digest.subscribers.preferences import MAX_LETTERS, MOST, NAMES, as_fields, parse, timezones
 from digest.subscribers.standing import standing
 from digest.subscribers.subscriber import Status, Subscriber
 from digest.web import errors, given, limits
-from digest.web.language import speak, words
+from digest.web.language import speak, spoken, words
 from digest.web.message import message, speak_to
 from digest.web.site import site
 from digest.web.subscriptions import parse_typed
@@ -31,6 +31,7 @@ blueprint = Blueprint("preferences", __name__)
 EXAMPLE_DAYS = 14
 EXAMPLES = 12
 VOTES_SHOWN = 50
+LETTERS = {name: most * (MAX_LETTERS + len(", ")) for name, most in MOST.items()}  # that a field can hold
 
 
 @blueprint.get("/p/<token>")
@@ -59,7 +60,7 @@ def _save(token: str, reader: Subscriber) -> AnyResponse:
     parsed = parse(fields, reader.preferences, site().today())
     if isinstance(parsed, dict):
         shown = as_fields(reader.preferences) | fields
-        return make_response(_page(token, reader, shown, parsed), 400)
+        return make_response(_page(token, reader, shown, spoken(parsed)), 400)
     with site().writing() as connection:
         outcome = lifecycle.change_preferences(connection, reader.id, parsed, site().now(), client=limits.client())
     return _not_subscribed(reader) if outcome is Outcome.GONE else _back(token, "saved")
@@ -79,7 +80,7 @@ def _move(token: str, reader: Subscriber) -> AnyResponse:
         address = parse_typed(typed)
     except AddressRefused as refused:
         shown = as_fields(reader.preferences) | {"email": typed}
-        return make_response(_page(token, reader, shown, {"email": str(refused)}), 400)
+        return make_response(_page(token, reader, shown, spoken({"email": refused})), 400)
     limits.spend(limits.SUBSCRIBE_CLIENT, "subscribe", limits.client())
     with site().writing() as connection:
         lifecycle.request_address_change(connection, reader.id, address, site().now(), client=limits.client())
@@ -97,13 +98,12 @@ def take_in(token: str) -> AnyResponse:
     try:
         brought = passport.parse(_brought())
     except passport.PassportRefused as refused:
-        return make_response(_page(token, reader, as_fields(reader.preferences), {"taste": str(refused)}), 400)
+        return make_response(_page(token, reader, as_fields(reader.preferences), spoken({"taste": refused})), 400)
     with site().writing() as connection:
         taken = passport.take_in(connection, reader.id, brought, site().now())
     if isinstance(taken, dict):
-        return make_response(
-            _page(token, reader, as_fields(reader.preferences), {"taste": " ".join(taken.values())}), 400
-        )
+        why = " ".join(spoken(taken).values())
+        return make_response(_page(token, reader, as_fields(reader.preferences), {"taste": why}), 400)
     _ = words().gettext
     said = [words().count("{n} paper was added to your taste.", "{n} papers were added to your taste.", taken.votes)]
     if taken.unknown:
@@ -210,7 +210,7 @@ def _page(token: str, reader: Subscriber, fields: dict[str, str], wrong: dict[st
         reader=reader,
         fields=fields,
         wrong=wrong or {},
-        most=MOST,
+        letters=LETTERS,
         timezones=timezones(),
         said=request.args.get("did", ""),
         standing=now_stands,

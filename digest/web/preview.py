@@ -7,6 +7,7 @@ from flask import Blueprint, render_template, request
 from digest.subscribers.preferences import as_fields, parse
 from digest.subscribers.subscriber import Preferences
 from digest.web import given
+from digest.web.language import spoken
 from digest.web.site import site
 
 blueprint = Blueprint("preview", __name__)
@@ -18,7 +19,7 @@ def show() -> str:
     """Without topics: what everybody talks about. Too many or too long ones are said, not cut."""
     here, typed = site(), given.text(request.args, "topics")
     parsed = parse({"topics": typed}, Preferences(), here.today())
-    wrong = parsed if isinstance(parsed, dict) else {}
+    wrong = spoken(parsed) if isinstance(parsed, dict) else {}
     topics = () if isinstance(parsed, dict) else parsed.topics
     picked, weighed = here.tryout.digest(topics, SHOWN, here.now())
     fields = as_fields(Preferences()) | {"topics": typed}

@@ -19,7 +19,7 @@ from digest.subscribers.lifecycle import Outcome
 from digest.subscribers.preferences import as_fields, parse, timezones
 from digest.subscribers.subscriber import Cadence, Preferences
 from digest.web import errors, forms, given, limits
-from digest.web.language import words
+from digest.web.language import spoken, words
 from digest.web.message import message, speak_to
 from digest.web.site import site
 
@@ -64,12 +64,12 @@ def _read_form() -> tuple[Address | None, Preferences, dict[str, str]]:
     base = replace(Preferences(), language=words().language)
     fields = {name: request.form[name] for name in CHOICES if name in request.form}
     parsed = parse(fields, base, site().today())
-    wrong = parsed if isinstance(parsed, dict) else {}
+    wrong = spoken(parsed) if isinstance(parsed, dict) else {}
     preferences = base if isinstance(parsed, dict) else parsed
     try:
         return parse_typed(request.form.get("email", "")), preferences, wrong
     except AddressRefused as refused:
-        return None, preferences, {"email": str(refused)} | wrong
+        return None, preferences, spoken({"email": refused}) | wrong
 
 
 def parse_typed(email: str) -> Address:

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
 
 from digest.db.tables import Mail, bounces, clicks, consents, editions, metadata, subscribers, votes
+from digest.subscribers.preferences import MAX_LETTERS, MOST
 from tests.builders import NOW, add_digest, add_edition, add_subscriber, list_paper
 from tests.integration.web.conftest import World
 from tests.integration.web.test_subscriptions import links, mails
@@ -38,6 +40,17 @@ def test_it_stores_a_change_and_nothing_else(world: World, reader: int) -> None:
     assert "Saved." in world.client.get(answer.location).text
     row = world.rows(select(subscribers))[0]
     assert (row.topics, row.hour, row.cadence, row.size, row.timezone) == (["video", "agents"], 18, "weekly", 20, "UTC")
+
+
+def test_it_takes_a_form_that_is_full_in_any_script(world: World, reader: int) -> None:
+    """What a field lets a person type can be posted; a Chinese letter takes nine bytes of a form."""
+    full = {name: "\n".join(f"{n:03}" + "漢" * (MAX_LETTERS - 3) for n in range(most)) for name, most in MOST.items()}
+    page = world.client.get(page_of(world, reader)).text
+    for name, text in full.items():
+        [allowed] = re.findall(rf'name="{name}" rows="\d" maxlength="(\d+)"', page)
+        assert len(text) <= int(allowed)
+    assert world.client.post(page_of(world, reader), data=full).location.endswith("?did=saved")
+    assert [len(one) for one in world.rows(select(*(subscribers.c[name] for name in MOST)))[0]] == [*MOST.values()]
 
 
 def test_it_keeps_what_was_typed_when_something_is_wrong(world: World, reader: int) -> None:

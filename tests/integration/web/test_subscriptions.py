@@ -47,6 +47,13 @@ def unsubscribe_link(world: World, subscriber_id: int) -> str:
     return f"/u/{links(world).unsubscribe(subscriber_id)}"
 
 
+def test_it_takes_the_longest_topics_that_the_field_holds(world: World) -> None:
+    [allowed] = re.findall(r'name="topics" type="text" value="" maxlength="(\d+)"', world.client.get("/subscribe").text)
+    topics = ",".join(["漢" * 79] * 12)[: int(allowed)]
+    assert ask(world, topics=topics).status_code == 200
+    assert world.client.post("/subscribe", data={"topics": "漢" * 2_000}).status_code == 413
+
+
 def test_it_takes_a_request_and_writes_one_mail(world: World) -> None:
     answer = ask(world, topics="robots, video diffusion", cadence="daily", hour="6", timezone="Europe/Berlin", size="5")
     assert answer.status_code == 200

@@ -19,27 +19,31 @@ PACKAGE = Path(digest.__file__).parent
 TODAY = date(2026, 6, 9)
 
 
-def marked() -> set[str | tuple[str, ...]]:
-    keywords = {"gettext": None, "_": None, "count": (1, 2)}
+REFUSALS = ("AddressRefused", "PassportRefused", "Wrong")
+
+
+def marked() -> set[tuple[str | None, str | tuple[str, ...]]]:
+    """(context, sentence or its two forms) for all that the code and the pages say."""
+    keywords = {"gettext": None, "_": None, "pgettext": ((1, "c"), 2), "count": (1, 2), **dict.fromkeys(REFUSALS)}
     pages = [("web/**.html", "jinja2"), ("web/**.xml", "jinja2")]
     places: list[tuple[Path, list[tuple[str, str]]]] = [
         (PACKAGE, [("**.py", "python")]),
         (PACKAGE.parent / "templates", pages),
     ]
     found = [one for folder, methods in places for one in extract_from_dir(folder, methods, keywords=keywords)]
-    return {message if isinstance(message, str) else tuple(message) for _, _, message, _, _ in found}
+    return {(context, message if isinstance(message, str) else tuple(message)) for _, _, message, _, context in found}
 
 
-def catalogue(language: str) -> dict[str | tuple[str, ...], Message]:
+def catalogue(language: str) -> dict[tuple[str | None, str | tuple[str, ...]], Message]:
     path = PACKAGE / "locale" / language / "LC_MESSAGES" / "digest.po"
-    return {message.id: message for message in read_po(io.BytesIO(path.read_bytes())) if message.id}
+    return {(message.context, message.id): message for message in read_po(io.BytesIO(path.read_bytes())) if message.id}
 
 
 @pytest.mark.parametrize("language", [one for one in LANGUAGES if one != "en"])
 def test_it_says_everything_in_every_language(language: str) -> None:
     known = catalogue(language)
     assert set(known) == marked()
-    for key, message in known.items():
+    for (_, key), message in known.items():
         forms = message.string if isinstance(message.string, tuple) else (message.string,)
         names = set(re.findall(r"\{\w+\}", " ".join([key] if isinstance(key, str) else key)))
         assert not message.fuzzy

@@ -88,7 +88,7 @@ def test_it_says_what_is_wrong_with_a_field(name: str, value: object) -> None:
     wrong = parse({name: value}, BASE, TODAY)
     assert isinstance(wrong, dict)
     assert list(wrong) == [name]
-    assert wrong[name].endswith(".")
+    assert str(wrong[name]).endswith(".")
 
 
 def test_it_names_every_wrong_field_at_once() -> None:
