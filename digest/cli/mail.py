@@ -131,7 +131,7 @@ def _with_stand_ins(settings: Settings) -> tuple[Settings, list[str]]:
     if settings.from_domain == "localhost" and not is_loopback(host):
         made_up["mail_from"] = f"Digest <digest@{host}>"
     if not settings.postal_address:
-        made_up["postal_address"] = "Digest, 1 Sample Street, 10115 Sampleton"
+        made_up["postal_address"] = "1 Sample Street, 10115 Sampleton"
     names = [*made_up, *([] if settings.dkim_selector else ["dkim_key"])]
     return Settings(**settings.model_dump() | made_up), [f"{PREFIX}{name.upper()}" for name in names]
 

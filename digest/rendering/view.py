@@ -41,6 +41,7 @@ _DISTRUSTED = frozenset(
     ]
 )
 _HEX_LABEL = re.compile(r"\b(?![0-9a-f]{0,12}[a-f]{3})[0-9a-f]{6,}\b")
+_NO_VOWEL = re.compile(r"[bcdfgjklmnpqrstvwxz]{7}")
 _COIN = re.compile(r"(?:^|[-/])[13][1-9A-HJ-NP-Za-km-z]{29,34}(?:-|$)")
 TITLE_MAX = 300
 _MARKUP = re.compile(
@@ -197,7 +198,12 @@ def is_welcome(url: str | None) -> bool:
     if url is None or links.page(url) != url:
         return False
     host = urlsplit(url).hostname or ""
-    return not (host in _SHORTENERS or host.rpartition(".")[2] in _DISTRUSTED or _HEX_LABEL.search(host))
+    return not (
+        host in _SHORTENERS
+        or host.rpartition(".")[2] in _DISTRUSTED
+        or _HEX_LABEL.search(host)
+        or _NO_VOWEL.search(host)
+    )
 
 
 def disarmed(address: str) -> str:
@@ -229,7 +235,7 @@ def digest_view(words: Words, sender: Sender) -> DigestView:
 
 
 def counts(words: Words, votes: int | None, comments: int | None) -> str:
-    """` · 90 votes · 3 comments`, with what is known."""
-    said = [words.votes(votes)] if votes is not None else []
+    """` · 90 votes · 3 comments`, with what there is; no number stands apart from its noun."""
+    said = [words.votes(votes)] if votes else []
     said += [words.comments(comments)] if comments else []
-    return "".join(f" · {one}" for one in said)
+    return "".join(" · " + one.replace(" ", "\xa0") for one in said)

@@ -91,7 +91,13 @@ class Words:
         return str(get_day_names("wide", locale=self.locale)[on.weekday()])
 
     def span(self, start: date, end: date) -> str:
-        return self.gettext("{start} to {end}").format(start=self.day(start), end=self.day(end))
+        """June 3 – 9, 2026: only what differs is said twice."""
+        if start == end:
+            return self.full_date(start)
+        field = "y" if start.year != end.year else "M" if start.month != end.month else "d"
+        halves = zip((start, end), self.locale.interval_formats["yMMMd"][field], strict=True)
+        said = "".join(format_date(on, half.replace("MMM", "MMMM"), locale=self.locale) for on, half in halves)
+        return said.replace("\u2009", " ")
 
     def byline(self, organization: str | None, authors: Sequence[str]) -> str:
         """The organisation, else the first three authors and how many more there are."""

@@ -28,6 +28,14 @@ def test_it_shows_every_paper_in_both_parts() -> None:
         assert paper.title in part(raw, "html")
 
 
+def test_it_keeps_links_within_78_columns_where_they_fit() -> None:
+    address = "https://github.com/some-laboratory/a-name-that-is-long-for-a-project"
+    paper = a_paper(40, code_url=address, code_stars=246)
+    lines = part(mail(an_edition(paper), "de"), "plain").split("\n")
+    assert f"    {address}" in lines
+    assert "  Code (246 Sterne):" in lines
+
+
 def test_it_makes_the_same_bytes_of_the_same_edition() -> None:
     assert mail(an_edition(*PAPERS)) == mail(an_edition(*PAPERS))
 

@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from digest.rendering.view import card, disarmed, is_welcome, without_markup
+from digest.rendering.view import card, counts, disarmed, is_welcome, without_markup
 from digest.rendering.wording import words_for
 from tests.unit.rendering.samples import SENDER, a_paper
 
 WORDS = words_for("en")
+
+
+def test_it_keeps_a_count_and_its_noun_together_and_says_nothing_of_none() -> None:
+    assert counts(WORDS, 90, 1) == " · 90\xa0votes · 1\xa0comment"
+    assert counts(WORDS, 0, 0) == counts(WORDS, None, None) == ""
 
 
 @pytest.mark.parametrize(
@@ -68,6 +73,9 @@ def test_it_spells_a_link_so_that_it_is_not_taken_for_a_bitcoin_address() -> Non
         assert disarmed(harmless) is harmless
 
 
-@pytest.mark.parametrize("url", ["https://paper.online/", "https://x.top/a", "https://0a1b2c3d4e.example.org/"])
+@pytest.mark.parametrize(
+    "url",
+    ["https://paper.online/", "https://x.top/a", "https://0a1b2c3d4e.example.org/", "https://kszpxxz.example.org/"],
+)
 def test_it_leaves_out_a_link_that_spam_filters_hold_against_the_mail(url: str) -> None:
     assert not is_welcome(url)

@@ -67,6 +67,21 @@ def test_it_counts_and_dates_as_the_language_does() -> None:
     assert (english.full_date(TODAY), german.full_date(TODAY)) == ("June 9, 2026", "9. Juni 2026")
 
 
+def test_it_says_a_span_of_days_without_saying_anything_twice() -> None:
+    spans = [
+        (date(2026, 6, 3), TODAY),
+        (date(2026, 5, 28), TODAY),
+        (date(2025, 12, 29), date(2026, 1, 4)),
+        (TODAY, TODAY),
+    ]
+    assert [words_for("en").span(*one) for one in spans] == [
+        "June 3 – 9, 2026", "May 28 – June 9, 2026", "December 29, 2025 – January 4, 2026", "June 9, 2026"
+    ]  # fmt: skip
+    assert [words_for("de").span(*one) for one in spans] == [
+        "3.–9. Juni 2026", "28. Mai – 9. Juni 2026", "29. Dezember 2025 – 4. Januar 2026", "9. Juni 2026"
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("reason", "said"),
     [
