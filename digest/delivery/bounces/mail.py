@@ -27,6 +27,7 @@ _CHARSET = re.compile(
     r"utf-(8|16|32)|ascii|iso|latin|cp\d|windows|koi8|mac|shift|euc|gb|big5|hz|tis|johab", re.IGNORECASE
 )
 _TAG = re.compile(r"<[^<>]{0,2000}>")
+_HIDDEN = re.compile(r"<(/?)(?:style|script)\b[^<>]{0,2000}>", re.IGNORECASE)
 _LINE_TAG = re.compile(r"<(?:br|p|div|li|tr|h\d)\b[^<>]{0,2000}>", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]\w{1,9});", re.IGNORECASE)
 
@@ -190,5 +191,8 @@ def _from_bytes(data: bytes, charset: str | None) -> str:
 
 
 def _without_tags(text: str) -> str:
+    # Split into turns of what is shown and the mark that follows; what follows an opening mark is not shown.
+    turns = _HIDDEN.split(text)
+    text = " ".join(shown for mark, shown in zip(["/", *turns[1::2]], turns[::2], strict=True) if mark)
     text = _TAG.sub(" ", _LINE_TAG.sub("\n", text))
     return _ENTITY.sub(lambda match: unescape(match[0]), text).replace("\xa0", " ")

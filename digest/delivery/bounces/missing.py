@@ -17,6 +17,8 @@ _SHORT_GAP = r"(?:[^.:;!?]|\.(?=\S)){0,30}?"
 _NOT = r"(?:(?:does|do|did|is|was|are|has|could)(?: ?n[o']?t| not)|can(?:'t| ?not))"
 _NO_MAIL = r"accept(?:ing)? (?:any )?(?:e-?)?mail"
 
+_NO_LONGER = r"no longer (?:an? |with|works?|employed|valid|exist|in (?:use|service)|active|available|here|has an|on |hosted|known)"
+
 _WHO = _one_of(
     r"user(?: ?(?:id|name))?",
     r"account",
@@ -27,7 +29,7 @@ _WHO = _one_of(
     r"login|alias|person",
     r"local[ -]?part",
 )
-_NOT_SO = rf"{_NOT}(?: (?:be|have|in|on|a|an|match|any|currently|your)){{0,3}}? " + _one_of(
+_NOT_SO = rf"{_NOT}(?: (?:be|have|in|on|a|an|match|any|currently|your|[^ .]{{1,40}}\.[^ ]{{1,40}})){{0,3}}? " + _one_of(
     r"exist|found|find|recogni[sz]e|known|listed|valid|local|here|registered|present|hosted|located|resolve",
     r"account|user|alias|mailbox|use\b|service|our\b|the (?:list|directory|database)",
 )
@@ -38,8 +40,8 @@ _MISSING = _one_of(
     rf"{_NOT_SO}\w*",
     r"not (?:found|exist\w*|known|recogni[sz]ed|listed|valid|local|here|defined|registered|present|hosted|located|match)",
     r"not (?:a (?:valid|local|known)|in (?:our|the|use|service|list|any|directory)|on (?:this|our))",
-    r"no longer|no more\b",
-    r"obsolete|discontinued|deleted|removed|terminated|closed|cancell?ed",
+    rf"{_NO_LONGER}|no more\b",
+    r"obsolete|discontinued|terminated|cancell?ed|(?:deleted|removed|closed)(?! (?:for|from|the)\b)",
     r"(?:has|have) (?:left|moved|changed)|is gone",
 )
 _NOBODY = _one_of(
@@ -51,7 +53,7 @@ _NOBODY = _one_of(
     rf"{_NOT} (?:find|locate|know|host|serve|match|have)(?: an?| any)?",
 )
 _OF_KIND = (
-    r"(?:(?:or|the|that|this|an?|in|here|local|final|delivery|e-?mail|mail|destination|remote|target|virtual|smtp|internet"
+    r"(?:(?:or|the|that|this|your|an?|in|here|local|final|delivery|e-?mail|mail|destination|remote|target|virtual|smtp|internet"
     r"|matching|recipient|\w+ed) ){0,4}"
 )
 
@@ -60,14 +62,15 @@ _MISSING_HOST = _one_of(
     r"un ?known|in ?valid|non-?exist\w*|unroute?able",
     rf"{_NOT}(?: be)? (?:exist|found|find|known|valid|located|hosted|reachable|{_NO_MAIL})",
     rf"not (?:found|exist\w*|known|valid|reachable|hosted|{_NO_MAIL})",
-    r"no longer|lookup failed",
+    rf"{_NO_LONGER}|lookup failed",
 )
 _NOWHERE = r"(?:un ?known|no such|bad|illegal|in ?valid|non-?existent|unroute?able)"
 _OF_WHAT = r"(?:(?:destination|mail|recipient|e-?mail|smtp|dns|remote|or) ){0,3}"
 
 PERSON = (
-    rf"\b{_WHO}(?:e?s)?\b{_GAP}(?<!\w){_MISSING}",
-    rf"\b{_NOBODY} {_OF_KIND}{_WHO}s?\b",
+    rf"\b{_WHO}(?:e?s)?\b(?!['’]){_GAP}(?<!\w){_MISSING}",
+    # Not in the plural: many unknown users are the complaint of a server about its visitors.
+    rf"\b{_NOBODY} {_OF_KIND}(?:{_WHO}|recipients)\b",
     rf"(?:unable to|{_NOT}) (?:find|locate){_GAP}\b(?:in|on) (?:our|the|this)\b",
     *(rf"(?:{who}){tongues.GAP}(?:{missing})" for who, missing in tongues.PERSON_MISSING),
     *(rf"(?:{missing}){tongues.GAP}(?:{who})" for who, missing in tongues.PERSON_MISSING),
@@ -87,8 +90,9 @@ IDIOMS = (
     r"no (?:smtp|mail) service\b",
     r"(?:does not|doesn't|not) accept (?:any )?(?:e-?)?mail\b",
     r"accepts? no (?:e-?)?mail",
-    r"no longer accept",
+    r"no longer accepts? (?:any )?(?:e-?)?mail\b(?! from)",
     r"name or service not known",
+    r"lookups? failed permanently",
     r"non-?existent hosts",
     r"couldn't find (?:any host|a mail exchanger)",
     r"malformed or unexpected name server",
@@ -105,8 +109,7 @@ IDIOMS = (
     r"\bmoved to\b",
     r"has (?:changed|moved)",
     r"left the (?:company|organi[sz]ation|building)",
-    r"no longer (?:a |an |with|works?|employed|valid|exist|in (?:use|service)|active|available|on (?:this )?server|has an)",
-    r"doesn'?t have an? \S{1,60} account",
+    _NO_LONGER,
     r"no match(?:es)? (?:to|for|found)",
     r"no valid recipients for this mm",
     r"not listed in",
@@ -125,7 +128,7 @@ OTHER_END = (
     r"\boriginat",
     r"\b(?:helo|ehlo|greeting)\b",
     r"\bclient\b",
-    r"\byour (?:own )?(?:domain|host|server|ip|name|hostname|network|system)",
+    r"\byour (?:own |mail |sending )?(?:domain|host|server|ip|name|hostname|network|system)",
     r"\byour (?:e-?mail )?address\b(?! book)",
     r"\b(?:callout|callback)\b",
     r"\b(?:link|url|certificate|signature)\b",

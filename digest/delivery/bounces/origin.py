@@ -24,13 +24,15 @@ def _any_of(phrases: tuple[str, ...], start: str = "") -> re.Pattern[str]:
 _SERVER = _any_of(subjects.SERVER)
 _FAILURE_SUBJECT = _any_of(subjects.UNDELIVERED, start=r"\W{0,3}")
 _FAILURE = _any_of(subjects.FAILURE)
+_DAEMON = re.compile(r"mail(?:er)?[-_. ]?daemon", re.IGNORECASE)
+_SUCCESS = re.compile(r"deliver|success|accepted|relayed", re.IGNORECASE)
 _MAIL = _any_of(subjects.MAIL)
 _WARNING = _any_of(subjects.WARNING)
 _REPLY_SUBJECT = _any_of(subjects.AUTOMATIC_REPLY, start=r"\W{0,2}")
 _FORWARDED = re.compile(r"\s*(?:fwd?|wg|tr|rv|enc|i|vs|re|aw|sv|antw)\s*:", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.;!?。！？](?=\s|$)|\n[ \t]*\n")
-# What newsletters and mailing lists carry (RFC 2369), and no server that returns mail.
-_BULK_HEADERS = ("list-unsubscribe", "list-post")
+# What newsletters, mailing lists (RFC 2369) and people who answer put in, and servers that return mail do not.
+_PERSONAL_HEADERS = ("list-unsubscribe", "list-post", "in-reply-to", "references")
 _REPLY_HEADERS = (
     "x-autoreply",
     "x-autorespond",
@@ -64,7 +66,7 @@ def is_from_server(mail: Mail) -> bool:
         return False
     if _SERVER.search(sender) or "@" not in sender:
         return True
-    if any(name in mail.fields for name in _BULK_HEADERS):
+    if any(name in mail.fields for name in _PERSONAL_HEADERS):
         return False
     return bool(_FAILURE_SUBJECT.match(subject)) and any(map(_is_about_mail, mail.parts[:3]))
 
@@ -83,7 +85,10 @@ def tells_failure(mail: Mail, words: str) -> bool:
         return False
     if _FAILURE_SUBJECT.match(decode_words(mail.first("subject"))):
         return True
-    return bool(_FAILURE.search(prose.before_returned_mail(words)))
+    words = prose.before_returned_mail(words)
+    # A mailer daemon writes in a language that is not known here, and only success would be worth no word.
+    is_foreign = _DAEMON.search(mail.first("from")) and not _SUCCESS.search(words)
+    return bool(is_foreign or _FAILURE.search(words))
 
 
 def is_warning(mail: Mail, words: str) -> bool:

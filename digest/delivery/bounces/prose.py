@@ -59,6 +59,8 @@ _NOT_THE_RECIPIENT = re.compile(
     r"|mts-id)\W{0,4}(?:\w+ ){0,3}\W{0,3}$",
     re.IGNORECASE,
 )
+# Another address of somebody who is named already.
+_EXPANDED = re.compile(r"\((?:ultimately )?(?:expanded|generated)\s{1,9}(?:from|by)\b[^()]{0,300}\)", re.IGNORECASE)
 _HEADING = re.compile(
     r"^.{0,200}(?:(?:following|recipients?|address(?:es)?|users?)\b[^\n]{0,60}|mail from \S{1,100}):[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
@@ -99,7 +101,7 @@ def find(text: str, own: frozenset[str]) -> list[Finding]:
     own: addresses in lower case that belong to the report itself (its sender, whom it was sent to); they count only
     where nothing else is named. Lines built around an address win over addresses inside sentences.
     """
-    hits = _hits(before_returned_mail(text))
+    hits = _hits(_EXPANDED.sub(" ", before_returned_mail(text)))
     foreign = [hit for hit in hits if hit.address.lower() not in own and not _ROBOT.match(hit.address)]
     built_around = _merged([hit for hit in foreign if hit.is_plain])
     in_sentences = _merged(foreign)

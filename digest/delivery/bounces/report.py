@@ -51,8 +51,10 @@ def sent_to(raw: bytes) -> tuple[str, ...]:
 def _parse_wrapped(mail: Mail) -> list[Bounce]:
     """The bounce inside a bounce: scanning gateways pack the report of the server behind them into their own."""
     inner = origin.returned_mail(mail)
-    is_wrapper = not has_status_part(mail.parts) and origin.is_report(mail) and not origin.is_forwarded(mail)
-    if inner is None or not (is_wrapper and origin.is_report(inner)):
+    if inner is None or has_status_part(mail.parts) or origin.is_forwarded(mail) or not origin.is_report(inner):
+        return []
+    tells_nobody = not prose.find(origin.server_words(mail), origin.own_addresses(mail))
+    if not (origin.is_report(mail) or (origin.is_from_server(mail) and tells_nobody)):
         return []
     return [replace(bounce, to=(*origin.sent_to(mail), *bounce.to)) for bounce in _parse(inner)]
 

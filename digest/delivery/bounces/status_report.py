@@ -77,9 +77,14 @@ def _row(fields: Fields) -> Row:
 
 def _address(value: str) -> str | None:
     """The address in a field such as "rfc822; <ann@example.com>"; None for X.400 names and pipes without one."""
-    value = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value.partition(";")[2] or value)
+    value = _ESCAPED.sub(_letter, value.partition(";")[2] or value)
     match = _ADDRESS.search(re.sub(r"^\s*<?@[^:\s]{1,253}:", "", value))
     return match[0].rstrip(".,)") if match else None
+
+
+def _letter(escaped: re.Match[str]) -> str:
+    letter = chr(int(escaped[1], 16))
+    return letter if letter.isprintable() else escaped[0]
 
 
 def _words(fields: Fields, status: str) -> str:

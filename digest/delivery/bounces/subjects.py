@@ -61,6 +61,7 @@ UNDELIVERED = (
     r"|nelivr|neisporu|ne mo[žz]e",
     r"не ?(?:удалось |удаётся |может быть )?доставл|недоставл|не удалось доставить|ошибка доставки|сбой доставки|возврат"
     r"|невдал|не вдалося|не може",
+    r"không (?:gửi|thể)|ไม่สามารถ|gagal|tidak (?:dapat|terkirim)",
     r"μη παραδ|αποτυχία παράδοσης|לא ניתן|כשל|تعذر|غير قابل",
     r"配信|送信|配送|不達|届け|メール(?:システム|が|を|配)|未配|エラー|退信|退回|投递|投遞|未送达|未傳遞|無法傳|无法(?:投|送|传|发)"
     r"|发送失败|系统退|배달|전달|반송|전송",
@@ -94,6 +95,7 @@ FAILURE = (
     r"quota",
     r"bounced",
     r"no such",
+    r"deferred|queued|timed out",
     r"nicht zu(?:ge)?stell|konnte nicht|unbekannt|fehler|abgelehnt",
     r"impossible|n'a pas pu|[ée]chec|inconnu|erreur",
     r"no se (?:ha )?pu|no pudo|desconocid|n[ãa]o p[ôo]de|n[ãa]o foi|desconhecid|non [èe] stato|impossibile|sconosciut",
@@ -101,6 +103,7 @@ FAILURE = (
     r"nie (?:mo[żz]na|powiod|uda)|nelze|nezda[rř]il|nem siker|teslim edil|başarısız",
     r"не (?:может|удалось|доставл|был)|сбой|ошибк|неизвест|не вдалося",
     r"αποτυχ|נכשל|לא ניתן|فشل|تعذر",
+    r"không|ไม่|gagal|tidak",
     r"ません|届|エラー|失败|失敗|退回|退信|不存在|错误|錯誤|無法|无法|하지 못|실패|오류|수 없",
 )
 

@@ -22,17 +22,18 @@ _SOFT_CODE = re.compile(
     r"[24]\.|5\.1\.[78]$|5\.2\.[234]$|5\.3\.[1-9]|5\.4\.(?:[67]|14|316)$|5\.5\.[2-5]$|5\.6\.|5\.7\.(?:[2-9]$|\d\d(?<!13|17"
     r"|27)|\d{3})"
 )
-_GONE_CODE = re.compile(r"5\.1\.(?:[1236]|10|20|351)$|5\.4\.(?:4|310)$")
+_GONE_CODE = re.compile(r"5\.1\.(?:[1236]|10|351)$|5\.4\.(?:4|310)$")
 
 _SOFT = re.compile("|".join((*phrases.SOFT, *tongues.SOFT)))
 _GONE = re.compile("|".join((*missing.PERSON, *missing.HOST, *missing.IDIOMS)))
 _OTHER_END = re.compile("|".join(missing.OTHER_END))
 _CLAUSE_END = re.compile(r"[;!?]|\.(?= |$)| - ")
-# Microsoft's filter at the edge answers so, with this code, when the tenant's directory does not hold the address.
+# Names of block lists inside a link.
 _LISTED = re.compile(
     r"spamhaus|spamcop|sorbs|barracudacentral|senderscore|abuseat|uceprotect|surbl|uribl|[/.]rbl|dnsbl"
 )
 _QUOTED = re.compile(r"(?<![\w.:/-])[45](?:\d\d(?=[ -]|: )|\.\d{1,3}\.\d{1,3}(?= \w))")
+# Microsoft's filter at the edge answers so, with this code, when the tenant's directory does not hold the address.
 _EDGE = re.compile(r"5\.4\.1 .{0,20}recipient address rejected: access denied")
 _AFTER_TEXT = re.compile(r"in reply to end of data|after end of data|after i sent the message|step: data")
 # Refused before the recipient was named.

@@ -141,6 +141,11 @@ def test_it_knows_a_complaint_from_other_feedback(kind: str, expected: list[tupl
     assert verdicts(parse(raw.encode())) == expected
 
 
+def test_it_reads_at_most_two_hundred_recipients() -> None:
+    rows = (failed(f"reader{number}@example.com", "5.1.1", "550 no such user") for number in range(10_000))
+    assert len(parse(report(*rows))) == 200
+
+
 def test_it_keeps_the_reason_short_and_on_one_line() -> None:
     [bounce] = parse(report(failed("ann@example.com", "5.1.1", "550 no such user\n " + "\n x" * 3000)))
     assert len(bounce.reason) <= 200
@@ -162,8 +167,19 @@ HOSTILE = {
     "slow charset": HEAD + b"Content-Type: text/plain; charset=punycode\n\n" + b"a-" * 400_000,
     "unknown charset": HEAD + b"Content-Type: text/plain; charset=base64\n\nfailed \xff\xfe",
     "broken word": b"From: =?utf-8?B?A?=\nSubject: =?x?Q?=zz?=\n\nfailed",
+    "nested mails": HEAD + b"Content-Type: message/rfc822\n\n" * 5000,
+    "words of verdicts": HEAD + b"\nfailed\n<ann@example.com>: 550 " + b"user is not a.b no or the that host does not " * 9000,
+    "clauses": HEAD + b"\nfailed\n<ann@example.com>: 550 user" + b";" * 300_000,
+    "hidden styles": HEAD + b"Content-Type: text/html\n\nfailed <style>" + b"<style " * 100_000,
+    "entities": HEAD + b"Content-Type: text/html\n\nfailed " + b"&#64;&#99999999999;&#xffffff;" * 20_000,
+    "escaped letters": report(failed(r"\x{41}" * 20_000 + r"\x{fffff}@example.com", "5.1.1", "550 no such user")),
     "five megabytes": report(failed("ann@example.com", "5.1.1", "550 no such user")) + b"attached file\n" * 380_000,
 }  # fmt: skip
+
+
+def test_it_makes_no_broken_text_of_escaped_letters() -> None:
+    [bounce] = parse(report(failed(r"a\x{d800}\x{00}@example.com", "5.1.1", "550 no such user")))
+    assert bounce.recipient == r"a\x{d800}\x{00}@example.com"
 
 
 @pytest.mark.parametrize("raw", HOSTILE.values(), ids=HOSTILE.keys())
