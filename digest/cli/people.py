@@ -62,12 +62,12 @@ class Imported:
 
     def __str__(self) -> str:
         r = self.report
-        lines = [f"{r.rows:,} rows: {r.added:,} added, {sum(r.left_out.values()):,} left out, {r.bad_rows:,} bad"]
+        lines = [f"{r.rows:,} read: {r.added:,} added, {sum(r.left_out.values()):,} left out, {r.bad_rows:,} bad"]
         lines += [f"  left out {number:,}: {reason}" for reason, number in r.left_out.most_common() if number]
         lines += [f"  line {one.line}: {one.reason}" for one in r.bad[:MOST_BAD_SHOWN]]
         if r.bad_rows > MOST_BAD_SHOWN:
             lines.append(
-                f"  and {r.bad_rows - MOST_BAD_SHOWN:,} more bad rows; --json lists the first {transfer.MOST_BAD_SHOWN:,}"
+                f"  and {r.bad_rows - MOST_BAD_SHOWN:,} more; --json lists the first {transfer.MOST_BAD_SHOWN:,}"
             )
         if r.bad_rows:
             lines.append(
