@@ -53,7 +53,7 @@ def test_it_lets_in_with_the_password_only(operator: Operator) -> None:
 
 def test_it_keeps_its_cookie_from_scripts_other_sites_and_other_pages(operator: Operator) -> None:
     world, client = operator
-    cookie = client.get_cookie("digest_admin", path="/admin")
+    cookie = client.get_cookie("digest_admin", "127.0.0.1", "/admin")
     assert cookie
     assert (cookie.http_only, cookie.same_site, cookie.path) == (True, "Strict", "/admin")
     assert "no-store" in client.get("/admin/").headers["Cache-Control"]
@@ -81,10 +81,10 @@ def test_it_takes_no_post_without_its_token(operator: Operator) -> None:
 
 def test_it_ends_sessions_when_the_password_changes(operator: Operator) -> None:
     world, client = operator
-    cookie = client.get_cookie("digest_admin", path="/admin")
+    cookie = client.get_cookie("digest_admin", "127.0.0.1", "/admin")
     assert cookie
     other = World(world.engine, site_settings(admin_password=SecretStr("another one"))).app.test_client()
-    other.set_cookie("digest_admin", cookie.value, path="/admin")
+    other.set_cookie("digest_admin", cookie.value, domain="127.0.0.1", path="/admin")
     assert other.get("/admin/").status_code == 302
 
 
