@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine, literal, make_url, select, text
+from sqlalchemy import Engine, literal, make_url, select, text, update
 
 from benchmarks import _crowd, _picture
 from benchmarks._services import HOST, Service, postgresql, sink
@@ -190,6 +190,9 @@ def _settle(engine: Engine, stage: str) -> None:
         with engine.begin() as connection:
             connection.execute(
                 insert(connection, votes).from_select(["subscriber_id", "paper_id", "direction", "at"], pairs)
+            )
+            connection.execute(
+                update(subscribers).where(subscribers.c.id % 5 == 0).values(feedback_at=MIDNIGHT - timedelta(days=20))
             )
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE"))

@@ -8,7 +8,6 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 
 for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_threads, "1")  # one core, before numpy starts its threads
@@ -16,9 +15,11 @@ for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 
 from digest.papers.paper import Paper  # noqa: E402
-from digest.ranking import diversity, evidence, profile, rank  # noqa: E402
+from digest.ranking import diversity, profile, rank  # noqa: E402
 from digest.ranking.crowd import Crowd  # noqa: E402
 from digest.ranking.features import TextModel  # noqa: E402
+from digest.ranking.space import Space  # noqa: E402
+from digest.ranking.votes import Said, Signal, Vote, said  # noqa: E402
 from digest.subscribers.subscriber import Preferences  # noqa: E402
 
 NOW = datetime(2026, 6, 9, 17, tzinfo=UTC)
@@ -66,7 +67,10 @@ def prepared(papers: int, stored: int) -> rank.Day:
     model = TextModel.fit(old, "bench")
     likes = [(reader, int(key)) for reader in range(500) for key in rng.integers(1, stored, 20)]
     crowd = Crowd.fit(likes, model.corpus)
-    return rank.prepare(made_up(papers, stored + 1, rng), model, crowd, NOW, voted=old[:1000])
+    space = Space.of(model, crowd)
+    return rank.prepare(
+        made_up(papers, stored + 1, rng), space, NOW, shelf=space.shelf(titles={paper.id: paper.title for paper in old})
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -103,34 +107,44 @@ def cut(day: rank.Day, tastes: np.ndarray) -> None:
         diversity.greedy(scores, day.likeness, np.full(len(scores), 10), day.space.parameters.diversity)
 
 
-def votes_of(day: rank.Day, count: int, rng: np.random.Generator) -> tuple[evidence.Vote, ...]:
-    keys = rng.choice(list(day.shelf.row_of), count, replace=False)
-    return tuple(evidence.Vote(int(key), evidence.Signal.UP, NOW - timedelta(days=3)) for key in keys)
+def told_by(day: rank.Day, count: int, rng: np.random.Generator) -> Said:
+    keys = rng.choice(day.shelf.ids, count, replace=False)
+    return said(Vote(int(key), Signal.UP, NOW - timedelta(days=3)) for key in keys)
 
 
 def profiles(day: rank.Day, rng: np.random.Generator, count: int = 500) -> None:
-    """Tastes from votes, one by itself and as ranking builds them, many together."""
-    nothing = [Preferences()] * count
-    for said in (1, 200):
-        votes = [votes_of(day, said, rng) for _ in range(count)]
-        line(
-            f"a taste of {said} votes by itself",
-            *timed(partial(profile.build, nothing[0], votes[0], day.space, day.shelf, NOW)),
-            1,
-        )
-        line(f"a taste of {said} votes among {count}", *timed(partial(together, day, nothing, votes)), count)
+    """One vote added to a profile, and profiles made anew, one by itself and as ranking makes them, many together."""
+    for votes in (1, 200):
+        told = [told_by(day, votes, rng) for _ in range(count)]
+        line(f"a profile of {votes} votes by itself", *timed(lambda told=told: made(day, told[:1])), 1)
+        line(f"a profile of {votes} votes among {count}", *timed(lambda told=told: made(day, told)), count)
+    known, vote = made(day, told), Vote(10**9, Signal.UP, NOW)
+    line("one vote more, folded into one of 200", *timed(lambda: fold_in(day, known, vote)), count)
+    line("and the taste that comes of it", *timed(lambda: tastes_of(day, known)), count)
 
 
-def together(day: rank.Day, asked: list[Preferences], voted: list[tuple[evidence.Vote, ...]]) -> None:
-    found = evidence.gather(asked, voted, day.space, day.shelf, NOW)
-    profile.finish(found.raw, found.liked, day.space)
+def made(day: rank.Day, told: Sequence[Said]) -> list[profile.Profile]:
+    return profile.profiles(told, day.space, day.shelf, NOW)
+
+
+def fold_in(day: rank.Day, known: Sequence[profile.Profile], vote: Vote) -> None:
+    for one in known:
+        one.with_vote(vote, day.rows[0], day.space.parameters)
+
+
+def tastes_of(day: rank.Day, known: Sequence[profile.Profile]) -> None:
+    liked = np.ones(1, np.float32)
+    for one in known:
+        profile.finish(one.vector[None], liked, day.space)
 
 
 def whole(day: rank.Day, rng: np.random.Generator, count: int = 2_000) -> None:
-    readers = [
-        rank.Reader(i, Preferences(topics=("word7x", "word11x word12x")), votes_of(day, 5, rng)) for i in range(count)
-    ]
-    line(f"rank() with wishes and reasons, {count:,} readers", *timed(lambda: rank.rank(day, readers, NOW)), count)
+    asked = Preferences(topics=("word7x", "word11x word12x"))
+    for votes in (0, 5, 200):
+        told = [told_by(day, votes, rng) for _ in range(count)]
+        readers = [rank.Reader(i, asked, own) for i, own in enumerate(made(day, told))]
+        name = f"rank() with wishes and reasons, {votes} votes each"
+        line(name, *timed(lambda readers=readers: rank.rank(day, readers, NOW)), count)
 
 
 def per_subscriber_svm(day: rank.Day, rng: np.random.Generator) -> None:

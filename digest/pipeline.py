@@ -35,7 +35,7 @@ from digest.editions import plan as planning
 from digest.editions import store
 from digest.editions.build import Planned
 from digest.editions.candidates import Candidates, draft
-from digest.feedback import returns, signals
+from digest.feedback import profiles, returns, signals
 from digest.feedback.rates import rates
 from digest.install import Install
 from digest.papers import ingest as ingestion
@@ -51,7 +51,6 @@ RANK_CHUNK = 500
 DELIVER_CHUNK = 500
 LEG_MAILS = 20_000
 SEEN_FOR = timedelta(days=30)  # candidates are at most half as old
-VOTES_FOR = timedelta(days=730)  # older votes have faded
 SITE_PAUSE = timedelta(minutes=15)
 LEARN_EVERY = timedelta(hours=24)
 PAUSE = "sending_paused"
@@ -117,7 +116,7 @@ def rank(install: Install, seconds: float | None = None) -> StageReport:
 
 def _rank_chunk(install: Install, candidates: Candidates, planned: Sequence[Planned], report: StageReport) -> None:
     try:
-        drafts = draft(planned, _readers(install, planned, candidates.now), candidates)
+        drafts = draft(planned, _readers(install, planned, candidates), candidates)
     except Exception as error:
         if len(planned) > 1:  # find the one that spoils it; the others go on
             for one in planned:
@@ -138,27 +137,24 @@ def _rank_chunk(install: Install, candidates: Candidates, planned: Sequence[Plan
     report.counts["ranked"] += len(planned)
 
 
-def _readers(install: Install, planned: Sequence[Planned], now: datetime) -> dict[int, Reader]:
-    ids = [one.subscriber_id for one in planned]
+def _readers(install: Install, planned: Sequence[Planned], candidates: Candidates) -> dict[int, Reader]:
+    ids, now = [one.subscriber_id for one in planned], candidates.now
     with reading(install.engine).connect() as connection:
         seen = store.load_seen(connection, ids, (now - SEEN_FOR).date())
-        votes = signals.signals_of(connection, ids)
+    tastes = profiles.profiles_of(install.engine, ids, candidates.space, candidates.shelf, now)
     return {
         one.id: Reader(
-            one.subscriber_id,
-            one.preferences,
-            tuple(votes.get(one.subscriber_id, [])),
-            seen.get(one.subscriber_id, frozenset()),
+            one.subscriber_id, one.preferences, tastes.get(one.subscriber_id), seen.get(one.subscriber_id, {})
         )
         for one in planned
     }
 
 
 def _candidates(install: Install) -> Candidates:
-    now = install.now()
     with reading(install.engine).connect() as connection:
-        voted = signals.voted_papers(connection, now - VOTES_FOR)
-        return Candidates(connection, list(voted), install.models.newest(), now)
+        candidates = Candidates(connection, signals.voted_papers(connection), install.models.newest(), install.now())
+    profiles.keep_vectors(install.engine, candidates.space, candidates.shelf, candidates.recent)
+    return candidates
 
 
 # --- render and deliver ---------------------------------------------------------------------------------------------

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from digest import pipeline
 from digest.db.engine import reading
 from digest.editions import store
+from digest.editions.candidates import Candidates
 from digest.editions.edition import Edition, Kind, Pick
 from digest.feedback import signals
 from digest.install import Install
-from digest.papers.store import load_papers, papers_first_seen, votes_gained
+from digest.papers.store import votes_gained
+from digest.ranking import profile
 from digest.ranking.choice import ReasonKind
 from digest.ranking.rank import Day, Reader, prepare, rank
 from digest.subscribers import rows
@@ -29,10 +30,9 @@ class NothingToShow(Exception):
 def candidates(install: Install, now: datetime) -> Day:
     """The papers of the last days, ready to be ranked for anyone."""
     with reading(install.engine).connect() as connection:
-        fresh = papers_first_seen(connection, now - timedelta(days=PREVIEW_DAYS), now)
-        voted = list(load_papers(connection, signals.voted_papers(connection, now - pipeline.VOTES_FOR)).values())
-    text, crowd = install.models.newest() or (None, None)
-    return prepare(fresh, text, crowd, now, voted=voted)
+        known = Candidates(connection, signals.voted_papers(connection), install.models.newest(), now)
+    fresh = [paper for paper in known.recent if paper.first_seen_at > now - timedelta(days=PREVIEW_DAYS)]
+    return prepare(fresh, known.space, now, shelf=known.shelf)
 
 
 def choose(day: Day, reader: Reader, now: datetime, gained: dict[int, int] | None = None) -> Edition:
@@ -58,7 +58,7 @@ def choose(day: Day, reader: Reader, now: datetime, gained: dict[int, int] | Non
 def for_topics(install: Install, topics: Sequence[str], now: datetime) -> bytes:
     """The mail for these topics."""
     preferences = Preferences(topics=tuple(topics), language=install.settings.language)
-    return _mail(install, Reader(0, preferences), TO, now)
+    return _mail(install, candidates(install, now), Reader(0, preferences), TO, now)
 
 
 def for_subscriber(install: Install, address: str, now: datetime) -> bytes:
@@ -71,13 +71,14 @@ def for_subscriber(install: Install, address: str, now: datetime) -> bytes:
         if found is None:
             raise NothingToShow(f"{address} is not subscribed. `digest subscribers export` lists who is.")
         seen = store.load_seen(connection, [found.id], (now - timedelta(days=60)).date())
-        votes = signals.signals_of(connection, [found.id])
-    reader = Reader(found.id, found.preferences, tuple(votes.get(found.id, ())), seen.get(found.id, frozenset()))
-    return _mail(install, reader, found.email, now)
-
-
-def _mail(install: Install, reader: Reader, to: str, now: datetime) -> bytes:
+        told = signals.told_by(connection, [found.id])
     day = candidates(install, now)
+    own = profile.profiles(list(told.values()), day.space, day.shelf, now)
+    reader = Reader(found.id, found.preferences, next(iter(own), None), seen.get(found.id, {}))
+    return _mail(install, day, reader, found.email, now)
+
+
+def _mail(install: Install, day: Day, reader: Reader, to: str, now: datetime) -> bytes:
     with reading(install.engine).connect() as connection:
         gained = votes_gained(connection, [paper.id for paper in day.papers], now)
     edition = choose(day, reader, now, gained)

@@ -232,7 +232,7 @@ subscribers = Table(
     Column("pending_email", String(320)),
     Column("soft_bounces", Float, nullable=False, default=0.0),
     Column("soft_bounced_at", UtcDateTime),
-    Column("feedback_at", UtcDateTime),  # last vote or click
+    Column("feedback_at", UtcDateTime),  # last vote, click or undo; later than the one before, always
     Index("ix_subscribers_due", "status", "due_at"),
     Index(None, "limit_key"),
     sqlite_autoincrement=True,  # an id is never given again: old links are signed with it
@@ -280,8 +280,28 @@ models = Table(
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("fitted_at", UtcDateTime, nullable=False),
     Column("papers", Integer, nullable=False),
+    Column("likes", Integer),
     Column("text", LargeBinary, nullable=False),
     Column("crowd", LargeBinary, nullable=False),
+)
+
+paper_vectors = Table(  # rows of papers that votes may come for, so that a vote needs no model at hand
+    "paper_vectors",
+    metadata,
+    Column("version", Integer, primary_key=True),
+    Column("paper_id", Id, ForeignKey("papers.id"), primary_key=True),
+    Column("vector", LargeBinary, nullable=False),  # float32
+)
+
+profiles = Table(  # what each reader said, added up; made anew where votes, clicks or a newer model have left it behind
+    "profiles",
+    metadata,
+    Column("subscriber_id", Id, ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, nullable=False),  # of the model in whose space the vector stands
+    Column("feedback_at", UtcDateTime, nullable=False),  # the reader's own while it was made: another one means stale
+    Column("summed_at", Float, nullable=False),  # Unix seconds; votes are faded to then
+    Column("told", LargeBinary, nullable=False),  # the votes and clicks in it, as digest.ranking.votes packs them
+    Column("vector", LargeBinary, nullable=False),  # float32
 )
 
 votes = Table(
@@ -331,7 +351,7 @@ deliveries = Table(  # the ledger: one row per mail; for digests one per subscri
     Column("finished_at", UtcDateTime),
     Column("context", Json),  # for single mails: what the template needs
     UniqueConstraint("subscriber_id", "dated_on"),
-    Index(None, "dated_on", "status"),
+    Index(None, "dated_on"),
     sqlite_autoincrement=True,  # as for subscribers
 )
 

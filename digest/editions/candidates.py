@@ -15,11 +15,11 @@ from digest.editions.build import Planned, build, window_start
 from digest.editions.calendar import last_asked, why_quiet
 from digest.editions.edition import Edition
 from digest.papers.paper import Paper
-from digest.papers.poison import sound_papers
-from digest.papers.store import load_papers, papers_first_seen, votes_gained
-from digest.ranking.crowd import Crowd
-from digest.ranking.features import TextModel
+from digest.papers.poison import sparing
+from digest.papers.store import load_papers, load_titles, papers_first_seen, votes_gained
+from digest.ranking.choice import Choice
 from digest.ranking.rank import Day, Reader, prepare, rank
+from digest.ranking.space import Space
 from digest.subscribers.schedule import zone_of
 
 log = structlog.get_logger(__name__)
@@ -44,18 +44,19 @@ class Window:
 class Candidates:
     """Everything about the last days that does not depend on the reader; one prepared matrix for each window."""
 
-    def __init__(
-        self, connection: Connection, voted: Sequence[int], models: tuple[TextModel, Crowd] | None, now: datetime
-    ) -> None:
-        """`voted` are the papers that tastes are built from, `models` the newest fit, if there is one."""
+    def __init__(self, connection: Connection, voted: Sequence[int], space: Space | None, now: datetime) -> None:
+        """`voted` are the papers that readers spoke of; `space` is of the newest fit, if there is one."""
         self.now = now
         self.recent = papers_first_seen(connection, now - LATE_FOR, now)
         self.papers: Mapping[int, Paper] = {paper.id: paper for paper in self.recent}
         self.gained = votes_gained(connection, self.papers, now)
         self.asked = last_asked(connection, now)
         self.read_to_at = self.recent[-1].first_seen_at if self.recent else now - LATE_FOR
-        self._voted = list(load_papers(connection, voted).values())
-        self._models = models
+        unknown = set(voted) - self.papers.keys() - (space.paper_ids if space else frozenset())
+        newer = [*self.recent, *load_papers(connection, unknown).values()]
+        self.space = space or sparing(newer, Space.unfitted)
+        titles = load_titles(connection, voted)
+        self.shelf = sparing(newer, lambda papers: self.space.shelf(papers, titles))
         self._seen_at = [paper.first_seen_at for paper in self.recent]
         self._prepared: dict[Window, Day] = {}
 
@@ -67,25 +68,15 @@ class Candidates:
 
     def day(self, window: Window) -> Day:
         if window not in self._prepared:
+            old = [paper for paper in self.recent if paper.first_seen_at < window.seen_from]
             fresh = [paper for paper in self.recent if window.has(paper)]
-            late = [paper for paper in self.recent if paper.first_seen_at < window.seen_from]
-            self._prepared[window] = self._prepare(fresh, late)
+            self._prepared[window] = sparing([*fresh, *old], lambda papers: self._prepare(papers, window))
         return self._prepared[window]
 
-    def _prepare(self, fresh: list[Paper], late: list[Paper]) -> Day:
-        """Without a paper that cannot be ranked, where there is one: no reader goes without a digest for it."""
-        text, crowd = self._models or (None, None)
-
-        def made(fresh: list[Paper], late: list[Paper], voted: list[Paper]) -> Day:
-            return prepare(fresh, text, crowd, self.now, voted=voted, late=late)
-
-        try:
-            return made(fresh, late, self._voted)
-        except Exception:
-            log.exception("candidates.failed")
-            sound = sound_papers([*fresh, *late, *self._voted], lambda paper: made([paper], [], [paper]))
-            fresh, late, voted = ([p for p in some if p.id in sound] for some in (fresh, late, self._voted))
-            return made(fresh, late, voted)
+    def _prepare(self, papers: Sequence[Paper], window: Window) -> Day:
+        late = [paper for paper in papers if paper.first_seen_at < window.seen_from]
+        fresh = [paper for paper in papers if paper.first_seen_at >= window.seen_from]
+        return prepare(fresh, self.space, self.now, shelf=self.shelf, late=late)
 
 
 def draft(planned: Sequence[Planned], readers: Mapping[int, Reader], candidates: Candidates) -> list[Draft]:
@@ -99,13 +90,17 @@ def draft(planned: Sequence[Planned], readers: Mapping[int, Reader], candidates:
         day = candidates.day(window)
         for one, choices in zip(group, rank(day, [readers[one.id] for one in group], now), strict=True):
             reason = why_quiet(one.dated_on, candidates.asked, len(day.papers) > len(day.late))
-            voted_on = _voted_on(readers[one.id])
+            voted_on = _voted_on(readers[one.id], choices)
             edition = build(one, choices, candidates.papers, candidates.gained, len(day.papers), now, reason, voted_on)
             drafts.append((one, edition and replace(edition, read_to_at=candidates.read_to_at), reason))
     return drafts
 
 
-def _voted_on(reader: Reader) -> dict[int, date]:
-    """Paper id -> the day of the reader's vote, on their own calendar."""
-    zone = zone_of(reader.preferences.timezone)
-    return {vote.paper_id: vote.at.astimezone(zone).date() for vote in reader.votes}
+def _voted_on(reader: Reader, choices: Sequence[Choice]) -> dict[int, date]:
+    """Paper id -> the day of the reader's vote, on their own calendar, for the papers that reasons name."""
+    if reader.profile is None:
+        return {}
+    named = {reason.paper_id for choice in choices for reason in choice.reasons}
+    zone, told = zone_of(reader.preferences.timezone), reader.profile.told
+    said_at = zip(told["paper_id"].tolist(), told["at"].tolist(), strict=True)
+    return {id: datetime.fromtimestamp(at, zone).date() for id, at in said_at if id in named}

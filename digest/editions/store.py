@@ -107,18 +107,18 @@ def count_planned(engine: Engine) -> int:
         return connection.execute(select(func.count()).select_from(deliveries).where(IS_PLANNED)).scalar_one()
 
 
-def load_seen(connection: Connection, subscriber_ids: Collection[int], since: date) -> dict[int, frozenset[int]]:
-    """subscriber id -> ids of papers they were sent since that day."""
-    found: dict[int, set[int]] = defaultdict(set)
+def load_seen(connection: Connection, subscriber_ids: Collection[int], since: date) -> dict[int, dict[int, int]]:
+    """Subscriber id -> paper id -> the mail (its row of the ledger) that it was sent in, since that day."""
+    found: dict[int, dict[int, int]] = defaultdict(dict)
     for page in chunks(sorted(subscriber_ids)):
         rows = connection.execute(
-            select(seen_papers.c.subscriber_id, seen_papers.c.paper_id).where(
+            select(seen_papers.c.subscriber_id, seen_papers.c.paper_id, seen_papers.c.delivery_id).where(
                 seen_papers.c.subscriber_id.in_(page), seen_papers.c.seen_on >= since
             )
         )
-        for subscriber_id, paper_id in rows:
-            found[subscriber_id].add(paper_id)
-    return {subscriber_id: frozenset(ids) for subscriber_id, ids in found.items()}
+        for subscriber_id, paper_id, delivery_id in rows:
+            found[subscriber_id][paper_id] = delivery_id
+    return dict(found)
 
 
 def freeze(engine: Engine, worker: str, drafts: Sequence[tuple[Planned, Edition | None, str]], now: datetime) -> int:
@@ -182,7 +182,7 @@ def _pick_values(pick: Pick) -> list[Any]:
 
 
 def _reason_values(reason: Reason) -> list[Any]:
-    values = [reason.kind, round(reason.contribution, 4), reason.detail, reason.paper_id]
+    values = [reason.kind, reason.contribution, reason.detail, reason.paper_id]
     return [*values, reason.liked_on.isoformat()] if reason.liked_on else values
 
 

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from digest.db.engine import insert
 from digest.db.tables import clicks, deliveries, papers, subscribers, votes
+from digest.feedback import profiles
+from digest.ranking.votes import Signal, Vote
 
 MORE, LESS = 1, -1
 SCANNED_FOR = timedelta(seconds=10)  # links followed so soon after the mail left were followed by a machine
@@ -32,16 +34,19 @@ def vote(connection: Connection, subscriber_id: int, paper_id: int, is_more: boo
     said = {"direction": MORE if is_more else LESS, "at": now}
     statement = insert(connection, votes).values(subscriber_id=subscriber_id, paper_id=paper_id, **said)
     connection.execute(statement.on_conflict_do_update(index_elements=["subscriber_id", "paper_id"], set_=said))
-    _touch(connection, subscriber_id, now)
+    _note(connection, subscriber_id, now, Vote(paper_id, Signal.UP if is_more else Signal.DOWN, now))
     return True
 
 
 def undo_vote(connection: Connection, subscriber_id: int, paper_id: int, now: datetime) -> bool:
     """Take a vote back. False when there was none."""
     mine = (votes.c.subscriber_id == subscriber_id) & (votes.c.paper_id == paper_id)
-    if not connection.execute(delete(votes).where(mine)).rowcount:
+    if (
+        not _both_exist(connection, subscriber_id, paper_id)
+        or not connection.execute(delete(votes).where(mine)).rowcount
+    ):
         return False
-    _touch(connection, subscriber_id, now)
+    _note(connection, subscriber_id, now)
     return True
 
 
@@ -51,7 +56,7 @@ def click(connection: Connection, subscriber_id: int, paper_id: int, delivery_id
         return False
     row = insert(connection, clicks).values(subscriber_id=subscriber_id, paper_id=paper_id, at=now)
     connection.execute(row.on_conflict_do_update(index_elements=["subscriber_id", "paper_id"], set_={"at": now}))
-    _touch(connection, subscriber_id, now)
+    _note(connection, subscriber_id, now, Vote(paper_id, Signal.CLICK, now))
     return True
 
 
@@ -81,10 +86,15 @@ def _is_scanner(connection: Connection, subscriber_id: int, delivery_id: int | N
     if connection.execute(select(func.count()).where(recent)).scalar_one() < BURST_CLICKS - 1:
         return False
     connection.execute(delete(clicks).where(recent))
+    _note(connection, subscriber_id, now)
     return True
 
 
-def _touch(connection: Connection, subscriber_id: int, now: datetime) -> None:
-    """A mailbox that is read from is no longer one that bounces."""
-    reader = update(subscribers).where(subscribers.c.id == subscriber_id)
-    connection.execute(reader.values(feedback_at=now, soft_bounces=0.0, soft_bounced_at=None))
+def _note(connection: Connection, subscriber_id: int, now: datetime, said: Vote | None = None) -> None:
+    """Every word has a time of its own, so that a profile is known to be stale; and a mailbox that is read no longer bounces."""
+    reader = subscribers.c.id == subscriber_id
+    before = connection.execute(select(subscribers.c.feedback_at).where(reader)).scalar_one()
+    at = now if before is None else max(now, before + timedelta(microseconds=1))
+    if said is not None:
+        profiles.fold_in(connection, subscriber_id, said, before, at)
+    connection.execute(update(subscribers).where(reader).values(feedback_at=at, soft_bounces=0.0, soft_bounced_at=None))

@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from sqlalchemy import Connection, or_, select
 
 from digest.db.engine import chunks
 from digest.db.tables import clicks, papers, votes
 from digest.feedback.record import MORE
-from digest.ranking.evidence import Signal, Vote
+from digest.ranking.votes import Said, Signal, Vote, said
 
 MOST_LIKES = 500_000  # what a fit learns from is bounded, however many readers vote
 
 
-def signals_of(connection: Connection, subscriber_ids: Sequence[int]) -> dict[int, list[Vote]]:
+def told_by(connection: Connection, subscriber_ids: Sequence[int]) -> dict[int, Said]:
     """Subscriber id -> what they said of papers; readers who said nothing are left out."""
     found: dict[int, list[Vote]] = {}
     for page in chunks(subscriber_ids):
+        for row in connection.execute(select(clicks).where(clicks.c.subscriber_id.in_(page))):
+            found.setdefault(row.subscriber_id, []).append(Vote(row.paper_id, Signal.CLICK, row.at))
         for row in connection.execute(select(votes).where(votes.c.subscriber_id.in_(page))):
             signal = Signal.UP if row.direction == MORE else Signal.DOWN
             found.setdefault(row.subscriber_id, []).append(Vote(row.paper_id, signal, row.at))
-        for row in connection.execute(select(clicks).where(clicks.c.subscriber_id.in_(page))):
-            found.setdefault(row.subscriber_id, []).append(Vote(row.paper_id, Signal.CLICK, row.at))
-    return found
+    return {subscriber_id: said(votes) for subscriber_id, votes in found.items()}
 
 
-def voted_papers(connection: Connection, since: datetime) -> set[int]:
-    """Papers that anybody voted on or clicked since then: what tastes are built from."""
-    said = [select(table.c.at).where(table.c.paper_id == papers.c.id, table.c.at >= since) for table in (votes, clicks)]
+def voted_papers(connection: Connection) -> list[int]:
+    """Ids of the papers that anybody voted on or clicked: what profiles rest on."""
+    said = [select(table.c.at).where(table.c.paper_id == papers.c.id) for table in (votes, clicks)]
     # One look into an index for each paper: reading all votes would take ever longer.
-    return set(connection.execute(select(papers.c.id).where(or_(*(one.exists() for one in said)))).scalars())
+    return list(connection.execute(select(papers.c.id).where(or_(*(one.exists() for one in said)))).scalars())
 
 
 def likes(connection: Connection) -> list[tuple[int, int]]:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import structlog
 
 from digest.papers.paper import Paper
 
 log = structlog.get_logger(__name__)
+Made = TypeVar("Made")
 
 
 class NothingSound(Exception):
     """It fails on every paper or on none of them alone: the fault is not in a paper."""
+
+
+def sparing(papers: Sequence[Paper], work: Callable[[Sequence[Paper]], Made]) -> Made:
+    """`work` on all papers, or, where it fails, on those that it does not fail on alone. Raises NothingSound."""
+    try:
+        return work(papers)
+    except Exception:
+        log.exception("papers.failed")
+        sound = sound_papers(papers, lambda paper: work([paper]))
+        return work([paper for paper in papers if paper.id in sound])
 
 
 def sound_papers(papers: Iterable[Paper], attempt: Callable[[Paper], object]) -> set[int]:

@@ -25,6 +25,16 @@ def load_papers(connection: Connection, ids: Collection[int]) -> dict[int, Paper
     }
 
 
+def load_titles(connection: Connection, ids: Collection[int]) -> dict[int, str]:
+    """id -> title, for those that exist."""
+    named = select(papers.c.id, papers.c.title)
+    return {
+        row.id: row.title
+        for page in chunks(sorted(ids))
+        for row in connection.execute(named.where(papers.c.id.in_(page)))
+    }
+
+
 def papers_first_seen(connection: Connection, after: datetime, until: datetime) -> list[Paper]:
     """Papers that we first saw in (after, until], oldest first; withdrawn ones are left out."""
     is_inside = (papers.c.first_seen_at > after) & (papers.c.first_seen_at <= until) & papers.c.withdrawn_at.is_(None)

@@ -22,12 +22,17 @@ def unit_sparse(rows: sp.csr_array) -> sp.csr_array:
     return sp.csr_array(sp.diags_array(scale) @ rows)
 
 
-def covariance(rows: Floats) -> Floats:
-    """Columns x columns; zeros when there are no rows."""
+def principal(rows: Floats) -> tuple[Floats, Floats]:
+    """(turn, variances) of n rows of k numbers: `rows @ turn` (k x k, orthonormal) have no covariance but their variances.
+
+    Turned, rows keep their lengths and products, and the variance of a product with any x is the sum of its squares times
+    the variances: k steps instead of k squared. No turn and no variance where there are no rows.
+    """
     if not len(rows):
-        return np.zeros((rows.shape[1], rows.shape[1]), np.float32)
+        return np.eye(rows.shape[1], dtype=np.float32), np.zeros(rows.shape[1], np.float32)
     centred = rows - rows.mean(0)
-    return np.asarray(centred.T @ centred / len(rows), np.float32)
+    variances, turn = np.linalg.eigh((centred.T @ centred).astype(np.float64) / len(rows))
+    return turn[:, ::-1].astype(np.float32), np.maximum(variances[::-1], 0).astype(np.float32)
 
 
 def truncated_svd(matrix: sp.csr_array, rank: int, seed: int = 0) -> tuple[Floats, Floats]:
@@ -37,6 +42,8 @@ def truncated_svd(matrix: sp.csr_array, rank: int, seed: int = 0) -> tuple[Float
     the smaller side of `matrix`; directions of no weight are left out.
     """
     width = min(rank + 20, *matrix.shape)
+    if not width or not matrix.nnz:
+        return np.zeros(0, np.float32), np.zeros((matrix.shape[1], 0), np.float32)
     transposed = sp.csr_array(matrix.T)
     basis = np.random.default_rng(seed).standard_normal((matrix.shape[1], width)).astype(np.float32)
     for _ in range(4):

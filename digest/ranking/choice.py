@@ -19,7 +19,6 @@ class ReasonKind(StrEnum):
     TRENDING = "trending"  # detail: votes, or votes gained since yesterday, as text of a number
     FRESH = "fresh"  # nothing but its date speaks for it
     SECOND_CHANCE = "second_chance"  # it rose after its day; detail: its votes
-    EXPLORE = "explore"  # outside the reader's topics, on purpose
     DISLIKED = "disliked"  # takes away: papers that the reader wants less of
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from digest.ranking.algebra import Floats, covariance, ridge, unit
+from digest.ranking.algebra import Floats, principal, ridge, unit
 from digest.ranking.features import PaperVectors
 from digest.ranking.parameters import DEFAULT, Parameters
 
@@ -26,7 +26,8 @@ AT_ONCE = 2_000_000  # numbers of one batch: 8 MB
 class Crowd:
     """`mapping` terms x rank predicts a paper's factors from its words; `factors` are those of liked papers, unit rows.
 
-    `examples` are the words of the liked papers (TF-IDF rows). `version` is the text model's, whose words `mapping` speaks of. `likes` is how many it was learned from.
+    `examples` are the words of the liked papers (TF-IDF rows). `version` is the text model's, whose words `mapping` speaks
+    of. `likes` is how many it was learned from. Columns lie in principal directions; `variances` (rank,) are theirs.
     """
 
     version: str
@@ -35,14 +36,14 @@ class Crowd:
     ids: NDArray[np.int64]
     factors: Floats
     examples: sp.csr_array
-    spread: Floats
+    variances: Floats
     parameters: Parameters = DEFAULT
 
     @classmethod
     def empty(cls, version: str, terms: int) -> Crowd:
         nothing = np.zeros((0, 0), np.float32)
         mapping, examples = np.zeros((terms, 0), np.float32), sp.csr_array(np.zeros((0, terms), np.float32))
-        return cls(version, 0, mapping, np.zeros(0, np.int64), nothing, examples, nothing)
+        return cls(version, 0, mapping, np.zeros(0, np.int64), nothing, examples, np.zeros(0, np.float32))
 
     @classmethod
     def fit(cls, likes: Iterable[tuple[int, int]], papers: PaperVectors, parameters: Parameters = DEFAULT) -> Crowd:
@@ -65,8 +66,9 @@ class Crowd:
         factors = unit(factorise(sp.csr_array(likes[:, liked]), rank))
         examples = sp.csr_array(papers.terms[liked])
         mapping = ridge(examples, factors, TEXT_PENALTY)
-        spread = covariance(unit(np.asarray(papers.terms @ mapping, np.float32)))
-        return cls(papers.version, likes.nnz, mapping, papers.ids[liked], factors, examples, spread, parameters)
+        turn, variances = principal(unit(np.asarray(papers.terms @ mapping, np.float32)))
+        ids = papers.ids[liked]
+        return cls(papers.version, likes.nnz, mapping @ turn, ids, factors @ turn, examples, variances, parameters)
 
     def predicted(self, papers: PaperVectors) -> Floats:
         """papers x rank: where each would stand among co-read papers, by its words alone."""
@@ -112,7 +114,7 @@ class Crowd:
                 values=self.examples.data.astype(np.float16),
                 columns=self.examples.indices,
                 starts=self.examples.indptr,
-                spread=self.spread,
+                variances=self.variances,
             )
 
     @classmethod
@@ -124,7 +126,7 @@ class Crowd:
             csr = stored["values"].astype(np.float32), stored["columns"], stored["starts"]
             examples = sp.csr_array(csr, shape=(len(factors), len(mapping)), dtype=np.float32)
             version, likes = about["version"], about["likes"]
-            return cls(version, likes, mapping, stored["ids"], factors, examples, stored["spread"], parameters)
+            return cls(version, likes, mapping, stored["ids"], factors, examples, stored["variances"], parameters)
 
 
 def factorise(likes: sp.csr_array, rank: int, seed: int = 0) -> Floats:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
@@ -43,35 +44,43 @@ class Shares:
         """For each paper picked for a reader, what of its score is a matter of taste."""
         columns, weights, topics = self.evidence.of(reader)
         fits = self.fits[:, columns[:, None], picked]
-        shares = weights[:, None] * np.tensordot(self.factors[reader, :-1], fits, 1)
+        shares = (weights[:, None] * np.tensordot(self.factors[reader, :-1], fits, 1)).T
         declared = [self.evidence.topics[column] for column in columns[:topics]]
         spoken_of = self.evidence.paper_ids[columns[topics:] - len(self.evidence.topics)]
         found = [
             [Reason(ReasonKind.TOPIC, share, topic) for topic, share in zip(declared, line, strict=True)]
-            for line in shares[:topics].T.tolist()
+            for line in _kept(shares[:, :topics])
         ]
         likes = weights[topics:] > 0
-        for told, more in zip(found, self._liked(shares[topics:][likes], spoken_of[likes]), strict=True):
+        for told, more in zip(found, self._liked(shares[:, topics:][:, likes], spoken_of[likes]), strict=True):
             told += more
         if not likes.all():
-            for told, less in zip(found, shares[topics:][~likes].sum(0).tolist(), strict=True):
+            for told, less in zip(found, _kept(shares[:, topics:][:, ~likes].sum(1)), strict=True):
                 told.append(Reason(ReasonKind.DISLIKED, less))
-        for told, others in zip(found, self.others[reader, picked].tolist(), strict=True):
+        for told, others in zip(found, _kept(self.others[reader, picked]), strict=True):
             told.append(Reason(ReasonKind.READERS, others))
         return found
 
     def _liked(self, shares: Floats, paper_ids: Places) -> list[list[Reason]]:
-        """The liked papers that did most by name, the rest in one sum; `shares` liked x picked."""
-        best = np.argsort(-shares, axis=0, kind="stable")
-        ranked = np.take_along_axis(shares, best, 0)
-        named, rest = ranked[:NAMED_PAPERS].T.tolist(), ranked[NAMED_PAPERS:].sum(0).tolist()
-        ids = paper_ids[best[:NAMED_PAPERS]].T.tolist()
-        found = []
-        for line, of, left in zip(named, ids, rest, strict=True):
-            told = [Reason(ReasonKind.LIKED, s, self.titles[id], id) for s, id in zip(line, of, strict=True) if s > 0]
-            left += sum(share for share in line if share <= 0)
-            found.append([*told, Reason(ReasonKind.LIKED, left)] if left else told)
-        return found
+        """The liked papers that did most by name, the rest in one sum; `shares` picked x liked."""
+        many = shares.shape[1] > NAMED_PAPERS
+        best = np.argpartition(-shares, NAMED_PAPERS, axis=1)[:, :NAMED_PAPERS] if many else np.argsort(-shares, axis=1)
+        named = np.take_along_axis(shares, best, 1)
+        rest = _kept(shares.sum(1) - np.maximum(named, 0).sum(1))
+        return [
+            [*self._named(line, ids), Reason(ReasonKind.LIKED, left)]
+            for line, ids, left in zip(_kept(named), paper_ids[best].tolist(), rest, strict=True)
+        ]
+
+    def _named(self, shares: Sequence[float], paper_ids: Sequence[int]) -> Iterator[Reason]:
+        for share, paper_id in zip(shares, paper_ids, strict=True):
+            if share > 0:  # a paper that somebody liked just now has no title here yet
+                yield Reason(ReasonKind.LIKED, share, self.titles.get(paper_id, ""), paper_id)
+
+
+def _kept(shares: Floats) -> Any:
+    """As they are stored with an edition: rounding them one by one takes longer than finding them."""
+    return shares.astype(np.float64).round(4).tolist()
 
 
 def choice(paper_id: int, terms: Sequence[Reason]) -> Choice:

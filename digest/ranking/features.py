@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from digest.papers.paper import Paper
 from digest.ranking import words
-from digest.ranking.algebra import Floats, covariance, truncated_svd, unit, unit_sparse
+from digest.ranking.algebra import Floats, principal, truncated_svd, unit, unit_sparse
 from digest.ranking.embeddings import Embedder
 from digest.ranking.parameters import DEFAULT, Parameters
 
@@ -34,9 +35,10 @@ class TextModel:
     """A fitted vocabulary with weights and latent directions; immutable, so every worker may hold one.
 
     `idf` (terms,), `directions` terms x rank (right singular vectors), `scale` (rank,) their singular values,
-    `smooth` the number of leading directions in the smooth part; the sharp part uses all of them. `spread` is the
-    covariance (latent x latent) of the papers it was fitted on, by which scores of different parts are made comparable.
-    `centre` (smooth,) is what all papers share, taken out of the smooth part of each. `corpus` are those papers, from which topics learn their other words.
+    `smooth` the number of leading directions in the smooth part; the sharp part uses all of them. `centre` (smooth,) is
+    what all papers share, taken out of the smooth part of each. `turns` bring each part into its principal directions, in
+    which `variances` (latent,) say all of how it spreads: by them the scores of different parts are made comparable.
+    `corpus` are the papers it was fitted on, from which topics learn their other words.
     """
 
     version: str
@@ -45,13 +47,13 @@ class TextModel:
     directions: Floats
     scale: Floats
     centre: Floats
-    spread: Floats
+    turns: tuple[Floats, ...]
+    variances: Floats
     corpus: PaperVectors
     acronyms: dict[str, list[str]]
     parameters: Parameters = DEFAULT
     embedder: Embedder | None = None
     embedded_by: str = ""  # name of the embedder that it was fitted with; without that one the part is zeros
-    meaning: int = 0  # width of the part that an embedder adds
 
     @classmethod
     def fit(
@@ -83,38 +85,45 @@ class TextModel:
         in_papers = np.bincount(counts.indices, minlength=counts.shape[1])
         idf = (np.log((counts.shape[0] + 1) / (in_papers + 1)) + 1).astype(np.float32)
         weighed = _weigh(counts, idf)
-        rank = max(parameters.smooth_rank, parameters.sharp_rank)
-        if min(weighed.shape) and weighed.nnz:
-            scale, directions = truncated_svd(weighed, rank)
-        else:
-            scale, directions = np.zeros(0, np.float32), np.zeros((counts.shape[1], 0), np.float32)
-        nothing = np.zeros((0, 0), np.float32)
-        corpus = PaperVectors(version, ids, weighed, nothing)
-        model = cls(version, vocabulary, idf, directions, scale, nothing, nothing, corpus, acronyms or {}, parameters)
-        if weighed.shape[0]:
-            model = replace(model, centre=model.smooth_shadow(model.shadow(weighed)).mean(0))
-        else:
-            model = replace(model, centre=np.zeros(model.smooth, np.float32))
-        latent = model.latent(weighed)
-        return replace(model, spread=covariance(latent), corpus=replace(corpus, latent=latent))
+        scale, directions = truncated_svd(weighed, max(parameters.smooth_rank, parameters.sharp_rank))
+        none = np.zeros(0, np.float32)
+        corpus = PaperVectors(version, ids, weighed, np.zeros((len(ids), 0), np.float32))
+        short = acronyms or {}
+        model = cls(version, vocabulary, idf, directions, scale, none, (), none, corpus, short, parameters)
+        smooth = model.smooth_shadow(model.shadow(weighed))
+        model = replace(model, centre=smooth.mean(0) if len(smooth) else np.zeros(model.smooth, np.float32))
+        return model._with_parts(model._parts(weighed, model.centre))
+
+    def _with_parts(self, parts: Sequence[Floats]) -> TextModel:
+        """This model with more parts; `parts` are its corpus in each of them, as they fall."""
+        found = [(part, *principal(part)) for part in parts]
+        latent = np.hstack([self.corpus.latent, *(part @ turn for part, turn, _ in found)])
+        variances = np.concatenate([self.variances, *(own for _, _, own in found)])
+        turns = (*self.turns, *(turn for _, turn, _ in found))
+        return replace(self, turns=turns, variances=variances, corpus=replace(self.corpus, latent=latent))
 
     def _embedding(self, embedder: Embedder | None, papers: Sequence[Paper]) -> TextModel:
         """This model with a part for meaning; `papers` are those it was fitted on."""
         if embedder is None:
             return self
-        model = replace(self, embedder=embedder, embedded_by=embedder.name, meaning=embedder.table.shape[1])
-        corpus = model._with_meaning(self.corpus, [_text(paper) for paper in papers])
-        return replace(model, corpus=corpus, spread=covariance(corpus.latent))
+        model = replace(self, embedder=embedder, embedded_by=embedder.name)
+        return model._with_parts([embedder.rows([_text(paper) for paper in papers])])
 
     def _with_meaning(self, vectors: PaperVectors, texts: Sequence[str]) -> PaperVectors:
         if not self.meaning:
             return vectors
-        rows = self.embedder.rows(texts) if self.embedder else np.zeros((len(texts), self.meaning), np.float32)
+        width = self.meaning
+        rows = self.embedder.rows(texts) @ self.turns[2] if self.embedder else np.zeros((len(texts), width), np.float32)
         return replace(vectors, latent=np.hstack([vectors.latent, rows]))
 
     @property
     def smooth(self) -> int:
         return min(self.parameters.smooth_rank, len(self.scale))
+
+    @property
+    def meaning(self) -> int:
+        """Width of the part that an embedder adds."""
+        return len(self.turns[2]) if self.embedded_by else 0
 
     def vectors(self, papers: Sequence[Paper]) -> PaperVectors:
         counted = [words.paper_terms(paper, self.parameters) for paper in papers]
@@ -134,9 +143,12 @@ class TextModel:
         return PaperVectors(self.version, ids, weighed, self.latent(weighed, np.zeros_like(self.centre)))
 
     def latent(self, weighed: sp.csr_array, centre: Floats | None = None) -> Floats:
+        parts = self._parts(weighed, self.centre if centre is None else centre)
+        return np.hstack([part @ turn for part, turn in zip(parts, self.turns, strict=False)])
+
+    def _parts(self, weighed: sp.csr_array, centre: Floats) -> tuple[Floats, Floats]:
         shadow = self.shadow(weighed)
-        smooth = self.smooth_shadow(shadow) - (self.centre if centre is None else centre)
-        return np.hstack([unit(smooth), unit(shadow * self.scale**self.parameters.sharp_power)])
+        return unit(self.smooth_shadow(shadow) - centre), unit(shadow * self.scale**self.parameters.sharp_power)
 
     def shadow(self, weighed: sp.csr_array) -> Floats:
         """Rows in the latent directions, as they fall."""
@@ -162,17 +174,23 @@ class TextModel:
 
     def save(self, path: Path) -> None:
         """Write to one .npz file: arrays, and the rest as JSON text; nothing in it is executed on loading."""
-        about = {"version": self.version, "vocabulary": list(self.vocabulary), "acronyms": self.acronyms}
-        embedded = {"embedded_by": self.embedded_by, "meaning": self.meaning}
+        about = {
+            "version": self.version,
+            "vocabulary": list(self.vocabulary),
+            "acronyms": self.acronyms,
+            "embedded_by": self.embedded_by,
+        }
+        turns: dict[str, Any] = {f"turn{part}": turn for part, turn in enumerate(self.turns)}
         with path.open("wb") as file:
             np.savez(
                 file,
-                about=np.frombuffer(json.dumps(about | embedded).encode(), np.uint8),
+                about=np.frombuffer(json.dumps(about).encode(), np.uint8),
                 idf=self.idf,
                 directions=self.directions.astype(np.float16),
                 scale=self.scale,
                 centre=self.centre,
-                spread=self.spread,
+                variances=self.variances,
+                **turns,
                 ids=self.corpus.ids,
                 latent=self.corpus.latent.astype(np.float16),
                 values=self.corpus.terms.data.astype(np.float16),
@@ -192,7 +210,8 @@ class TextModel:
             csr = stored["values"].astype(np.float32), stored["columns"], stored["starts"]
             terms = sp.csr_array(csr, shape=(len(stored["starts"]) - 1, len(vocabulary)), dtype=np.float32)
             corpus = PaperVectors(about["version"], stored["ids"], terms, stored["latent"].astype(np.float32))
-            embedded_by, meaning = about.get("embedded_by", ""), about.get("meaning", 0)
+            embedded_by = about["embedded_by"]
+            turns = (stored[f"turn{part}"] for part in range(3 if embedded_by else 2))
             return cls(
                 about["version"],
                 vocabulary,
@@ -200,13 +219,13 @@ class TextModel:
                 directions,
                 stored["scale"],
                 stored["centre"],
-                stored["spread"],
+                tuple(turns),
+                stored["variances"],
                 corpus,
                 about["acronyms"],
                 parameters,
                 embedder if embedder and embedder.name == embedded_by else None,
                 embedded_by,
-                meaning,
             )
 
 

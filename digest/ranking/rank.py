@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -13,12 +13,11 @@ from digest.papers.paper import Paper
 from digest.ranking import diversity, profile, trending, wishes
 from digest.ranking.algebra import Floats
 from digest.ranking.choice import Choice, Reason, ReasonKind
-from digest.ranking.crowd import Crowd
-from digest.ranking.evidence import Evidence, Places, Vote, gather
+from digest.ranking.evidence import Evidence, Places, gather
 from digest.ranking.explain import Shares, choice
-from digest.ranking.features import TextModel
-from digest.ranking.parameters import DEFAULT
+from digest.ranking.profile import Profile
 from digest.ranking.space import Shelf, Space
+from digest.ranking.votes import passed_over
 from digest.subscribers.subscriber import Preferences
 
 CHUNK = 500  # readers ranked in one product: their votes, topics and scores are a few megabytes
@@ -52,7 +51,7 @@ class Day:
         return tuple(
             Reason(
                 ReasonKind.SECOND_CHANCE if paper.id in self.late else ReasonKind.TRENDING,
-                float(trend),
+                round(float(trend), 4),
                 "" if paper.votes is None else str(paper.votes),
             )
             for paper, trend in zip(self.papers, self.trend, strict=True)
@@ -61,42 +60,38 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Whom to rank for: the taste is built from `preferences` and `votes`."""
+    """Whom to rank for: the taste is built from `preferences` and `profile`; `seen` is paper id -> the mail it was in."""
 
     subscriber_id: int
     preferences: Preferences
-    votes: tuple[Vote, ...] = ()
-    seen: frozenset[int] = frozenset()
+    profile: Profile | None = None
+    seen: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> list[int]:
+        """Ids of the papers that lost against another one of their mail."""
+        return passed_over(self.seen, self.profile.told) if self.profile else []
 
 
 def prepare(
-    papers: Sequence[Paper],
-    model: TextModel | None,
-    crowd: Crowd | None,
-    now: datetime,
-    *,
-    voted: Sequence[Paper] = (),
-    late: Sequence[Paper] = (),
+    papers: Sequence[Paper], space: Space, now: datetime, *, shelf: Shelf | None = None, late: Sequence[Paper] = ()
 ) -> Day:
     """Everything about a day that does not depend on the reader.
 
-    `papers` are the candidates; `voted` those that any reader of the day has voted on; `late` papers of days gone by,
-    of which only late risers become candidates. Without a model one is fitted on what is at hand. Withdrawn papers
-    are never candidates.
+    `papers` are the candidates; `shelf` holds what readers may have spoken of; `late` papers of days gone by, of which
+    only late risers become candidates. Withdrawn papers are never candidates.
     """
     fresh = {paper.id: paper for paper in papers}
-    parameters = model.parameters if model else DEFAULT
+    parameters = space.parameters
     here = replace(parameters, usual_votes=trending.settled_votes([*papers, *late], now, parameters))
     risers = trending.late_risers([p for p in late if p.id not in fresh], now, here)
     kept = tuple(sorted((p for p in (*fresh.values(), *risers) if p.withdrawn_at is None), key=_standing))
-    model = model or TextModel.fit([*kept, *voted], "unfitted")
-    space = Space.of(model, crowd if crowd and crowd.version == model.version else None)
-    rows = space.new_rows(model.vectors(kept))
+    rows = space.new_rows(kept)
     smooth = rows[:, space.bounds[0]]
     return Day(
         kept,
         space,
-        space.shelf(voted),
+        shelf or space.shelf(),
         rows - space.common,
         trending.terms([trending.lift(paper, now, here) for paper in kept], parameters),
         np.maximum(smooth @ smooth.T, 0),
@@ -130,7 +125,8 @@ def _rank_chunk(day: Day, readers: Sequence[Reader], now: datetime) -> list[tupl
     if not day.papers or not readers:
         return [() for _ in readers]
     asked = [reader.preferences for reader in readers]
-    found = gather(asked, [reader.votes for reader in readers], day.space, day.shelf, now)
+    profiles, passed = [reader.profile for reader in readers], [reader.passed for reader in readers]
+    found = gather(asked, profiles, passed, day.space, day.shelf, now)
     factors = profile.factors(found.raw, found.liked, day.space)
     tastes = found.raw * day.space.stretch(factors)
     scores = np.round(score(day.rows, day.trend, tastes), 4)  # the last digits differ with the size of a chunk
@@ -170,7 +166,7 @@ def _interests(day: Day, found: Evidence) -> Places:
 
 def _barred(day: Day, reader: Reader) -> list[int]:
     """Positions of what this reader must never get."""
-    barred = [day.place[paper_id] for paper_id in reader.seen & day.place.keys()]
+    barred = [day.place[paper_id] for paper_id in reader.seen.keys() & day.place.keys()]
     for phrase in reader.preferences.muted:
         barred.extend(day.board.places(wishes.mentions, phrase))
     return barred

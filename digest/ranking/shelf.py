@@ -18,6 +18,7 @@ from digest.papers.paper import Paper
 from digest.ranking.crowd import Crowd
 from digest.ranking.embeddings import Embedder, load
 from digest.ranking.features import TextModel
+from digest.ranking.space import Space
 
 log = structlog.get_logger(__name__)
 
@@ -30,40 +31,40 @@ class ModelShelf:
 
     def __init__(self, engine: Engine, folder: Path, embeddings: Path | None = None) -> None:
         self._engine, self._folder, self._embeddings = engine, folder, embeddings
-        self._loaded: tuple[int, TextModel, Crowd] | None = None
+        self._loaded: tuple[int, Space] | None = None
 
     def fitted_at(self) -> datetime | None:
         """When the newest that can be read was fitted."""
         return next((at for _, at in self._readable()), None)
 
-    def newest(self) -> tuple[TextModel, Crowd] | None:
-        """The newest fitted pair that can be read, or None before the first fit.
+    def newest(self) -> Space | None:
+        """The space of the newest fit that can be read, the same one until there is a newer; None before the first fit.
 
         After an upgrade the newest may be of a form that this version, or one beside it, does not know.
         """
-        return next((pair for pair, _ in self._readable()), None)
+        return next((space for space, _ in self._readable()), None)
 
-    def _readable(self) -> Iterator[tuple[tuple[TextModel, Crowd], datetime]]:
+    def _readable(self) -> Iterator[tuple[Space, datetime]]:
         with reading(self._engine).connect() as connection:
             query = select(models.c.version, models.c.fitted_at).order_by(models.c.version.desc())
             stored = connection.execute(query).all()
         for version, fitted_at in stored:
             try:
                 if self._loaded is None or self._loaded[0] != version:
-                    self._loaded = (version, *self._load(version))
+                    self._loaded = version, self._load(version)
             except (OSError, ValueError, KeyError, BadZipFile) as error:
                 log.warning("model.unreadable", version=version, error=str(error)[:200])
             else:
-                yield self._loaded[1:], fitted_at
+                yield self._loaded[1], fitted_at
 
-    def _load(self, version: int) -> tuple[TextModel, Crowd]:
+    def _load(self, version: int) -> Space:
         text_path, crowd_path = self._paths(version)
         if not (text_path.exists() and crowd_path.exists()):
             with reading(self._engine).connect() as connection:
                 row = connection.execute(select(models.c.text, models.c.crowd).where(models.c.version == version)).one()
             self._write(text_path, row.text)
             self._write(crowd_path, row.crowd)
-        return TextModel.load(text_path, embedder=self._embedder), Crowd.load(crowd_path)
+        return Space.of(TextModel.load(text_path, embedder=self._embedder), Crowd.load(crowd_path))
 
     @cached_property
     def _embedder(self) -> Embedder | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,26 +16,50 @@ from digest.ranking.crowd import Crowd
 from digest.ranking.features import PaperVectors, TextModel
 from digest.ranking.parameters import Parameters
 
-KEPT_TOPICS = 20_000  # 50 MB of worked-out topics; people can type more than that
+UNFITTED = "unfitted"  # the version of a model that is not stored
+KEPT = 10_000  # worked-out topics, and as many papers: 40 MB each; people can type more than that
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """Papers that readers may have voted on: `rows` papers x width in a space, `row_of` a paper's id -> its row."""
+    """Papers that readers may have spoken of. A place is an index into `ids`, which ascend.
+
+    `at` is where the row of each lies: first come the `stored` ones of the fit, which are not copied, then the `newer`.
+    """
 
     ids: NDArray[np.int64]
-    rows: Floats
-    row_of: dict[int, int]
-    titles: dict[int, str]
+    at: NDArray[np.int64]
+    stored: Floats
+    newer: Floats
+    titles: Mapping[int, str]
+
+    def places(self, paper_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """-1 for a paper that is not here."""
+        if not len(self.ids):
+            return np.full(len(paper_ids), -1)
+        near = np.minimum(np.searchsorted(self.ids, paper_ids), len(self.ids) - 1)
+        return np.where(self.ids[near] == paper_ids, near, -1)
+
+    def rows(self, places: NDArray[np.int64]) -> Floats:
+        """Places x width."""
+        at = self.at[places]
+        is_newer = at >= len(self.stored)
+        found = np.empty((len(at), self.stored.shape[1]), np.float32)
+        found[~is_newer], found[is_newer] = self.stored[at[~is_newer]], self.newer[at[is_newer] - len(self.stored)]
+        return found
 
 
 @dataclass
 class Space:
-    """A text model and what the crowd adds. Width = smooth + sharp + meaning + co-read; both are fitted under one version."""
+    """A text model and what the crowd adds. Width = smooth + sharp + meaning + co-read; both are fitted under one version.
+
+    Fitted is for ever; what it has worked out of topics and papers it keeps, so a process does well to keep it too.
+    """
 
     model: TextModel
     crowd: Crowd
     _topics: dict[str, Floats] = field(default_factory=dict)
+    _papers: dict[int, tuple[int, Floats]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, model: TextModel, crowd: Crowd | None = None) -> Space:
@@ -44,6 +68,16 @@ class Space:
         if crowd.version != model.version:
             raise ValueError(f"crowd of text model {crowd.version} does not fit text model {model.version}")
         return cls(model, crowd)
+
+    @classmethod
+    def unfitted(cls, papers: Sequence[Paper]) -> Space:
+        """The space of a small model fitted here and now, on what is at hand; what is made in it is not for keeping."""
+        return cls.of(TextModel.fit(papers, UNFITTED))
+
+    @cached_property
+    def paper_ids(self) -> frozenset[int]:
+        """The papers of the fit."""
+        return frozenset(self.model.corpus.ids.tolist())
 
     @property
     def version(self) -> str:
@@ -70,35 +104,52 @@ class Space:
     def width(self) -> int:
         return int(self.bounds[-1].stop)
 
-    def new_rows(self, papers: PaperVectors) -> Floats:
-        """Candidates, x width: by their words alone."""
+    def new_rows(self, papers: Sequence[Paper]) -> Floats:
+        """Candidates, x width: by their words alone; each is worked out once and kept while its words stay."""
+        found = {paper.id: row for paper in papers if (row := self._kept(paper)) is not None}
+        fresh = [paper for paper in papers if paper.id not in found]
+        for paper, row in zip(fresh, self._by_words(self.model.vectors(fresh)), strict=True):
+            found[paper.id] = row
+            self._papers[paper.id] = _words_of(paper), row
+        return np.array([found[paper.id] for paper in papers], np.float32).reshape(len(papers), self.width)
+
+    def _kept(self, paper: Paper) -> Floats | None:
+        if len(self._papers) > KEPT:
+            self._papers.clear()
+        words, row = self._papers.get(paper.id, (None, None))
+        return row if words == _words_of(paper) else None
+
+    def _by_words(self, papers: PaperVectors) -> Floats:
         return np.hstack([papers.latent, self.crowd.predicted(papers)])
 
     def liked_rows(self, papers: PaperVectors) -> Floats:
         """Papers inside a taste, x width: co-read part from their readers where they have any."""
         return np.hstack([papers.latent, self.crowd.met(papers)])
 
-    def shelf(self, papers: Sequence[Paper]) -> Shelf:
-        vectors = self.model.vectors(papers)
-        row_of = {paper.id: row for row, paper in enumerate(papers)}
-        return Shelf(vectors.ids, self.liked_rows(vectors), row_of, {paper.id: paper.title for paper in papers})
+    def shelf(self, newer: Sequence[Paper] = (), titles: Mapping[int, str] | None = None) -> Shelf:
+        """The papers of the fit, and those of `newer` that it did not know: them nobody can have co-read."""
+        newer = [paper for paper in newer if paper.id not in self.paper_ids]
+        ids = np.concatenate([self.model.corpus.ids, np.array([paper.id for paper in newer], np.int64)])
+        order = np.argsort(ids)
+        return Shelf(ids[order], order, self._stored, self.new_rows(newer), titles or {})
 
     def topic_rows(self, topics: Sequence[str]) -> Floats:
         """One row a topic; each topic is worked out once and kept."""
-        if len(self._topics) > KEPT_TOPICS:
+        if len(self._topics) > KEPT:
             self._topics.clear()
-        fresh = [topic for topic in dict.fromkeys(topics) if topic not in self._topics]
+        found = {topic: row for topic in topics if (row := self._topics.get(topic)) is not None}
+        fresh = [topic for topic in dict.fromkeys(topics) if topic not in found]
         if fresh:
-            for topic, row in zip(fresh, self.asked_rows(self.model.topics(fresh)), strict=True):
-                self._topics[topic] = row
-        return np.array([self._topics[t] for t in topics], np.float32).reshape(len(topics), self.width)
+            found |= zip(fresh, self.asked_rows(self.model.topics(fresh)), strict=True)
+            self._topics |= found
+        return np.array([found[topic] for topic in topics], np.float32).reshape(len(topics), self.width)
 
     def asked_rows(self, topics: PaperVectors) -> Floats:
         """Topics, x width: their own words, and what the stored papers that come nearest to them have in common.
 
         Pseudo-relevance feedback (Rocchio 1971; Lavrenko and Croft 2001), in every part of the space.
         """
-        own = self.new_rows(topics)
+        own = self._by_words(topics)
         near = self._nearest(topics, own)
         lean = (self.parameters.topic_text_lean,) * 3 + (self.parameters.topic_crowd_lean,)
         for where, share in zip(self.bounds, lean, strict=True):
@@ -139,16 +190,25 @@ class Space:
         `weights` n x 4. A part is divided by the standard deviation of its score over the papers of the fit, so
         that no part speaks louder only because its numbers are larger.
         """
-        spreads = self._spreads(tastes)
+        spreads: Floats = np.sqrt(tastes**2 @ self._variances)
         return np.divide(weights, spreads, out=np.zeros_like(weights), where=spreads > 1e-9)
 
-    def _spreads(self, tastes: Floats) -> Floats:
-        *text, coread = self.bounds
-        blocks = [*((part, self.model.spread[part, part]) for part in text), (coread, self.crowd.spread)]
-        found = [np.einsum("ij,ij->i", tastes[:, where] @ block, tastes[:, where]) for where, block in blocks]
-        return np.sqrt(np.maximum(np.array(found, np.float32).T, 0))
+    @cached_property
+    def _variances(self) -> Floats:
+        """Width x 4: of each direction its variance, in the column of its part."""
+        found = np.zeros((self.width, len(self.bounds)), np.float32)
+        own = np.concatenate([self.model.variances, self.crowd.variances])
+        for part, where in enumerate(self.bounds):
+            found[where, part] = own[where]
+        return found
 
     def stretch(self, factors: Floats) -> Floats:
         """Factors n x 4 spread over the columns of their parts: n x width."""
         lengths = [where.stop - where.start for where in self.bounds]
         return np.repeat(factors, lengths, axis=1)
+
+
+def _words_of(paper: Paper) -> int:
+    """Changes when what a paper is ranked by does."""
+    names = paper.keywords, paper.categories, paper.authors, paper.organization
+    return hash((paper.title, paper.abstract, *names))

@@ -97,7 +97,6 @@ REASONS = (
     (Reason(ReasonKind.READERS, 0.4),),
     (Reason(ReasonKind.FRESH, 0.0),),
     (Reason(ReasonKind.SECOND_CHANCE, 0.4, "80"),),
-    (Reason(ReasonKind.EXPLORE, 0.1),),
 )
 
 _NOTHING_KNOWN: dict[str, Any] = {

@@ -161,8 +161,6 @@ class Words:
                 return Phrase(self._trending(reason.detail, votes, gained))
             case ReasonKind.SECOND_CHANCE:
                 return Phrase(self.gettext("It rose after its day was over"))
-            case ReasonKind.EXPLORE:
-                return Phrase(self.gettext("Outside your topics, on purpose: tell us if you want more"))
             case ReasonKind.DISLIKED:
                 return Phrase(self.gettext("Although it is like papers you want less of"))
             case ReasonKind.FRESH:

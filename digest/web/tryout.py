@@ -16,9 +16,8 @@ from digest.papers.paper import Paper
 from digest.papers.search import akin
 from digest.papers.store import papers_first_seen
 from digest.ranking.choice import Reason
-from digest.ranking.crowd import Crowd
-from digest.ranking.features import TextModel
 from digest.ranking.rank import Day, Reader, prepare, rank
+from digest.ranking.space import Space
 from digest.subscribers.subscriber import Preferences
 
 FRESH_FOR = timedelta(minutes=10)  # votes move; a preview may be so much behind
@@ -34,8 +33,8 @@ class Picked:
 class Tryout:
     """The papers of a first edition, prepared once and kept until new ones come in or FRESH_FOR is over."""
 
-    def __init__(self, engine: Engine, newest_models: Callable[[], tuple[TextModel, Crowd] | None]) -> None:
-        self._engine, self._newest_models = engine, newest_models
+    def __init__(self, engine: Engine, newest_space: Callable[[], Space | None]) -> None:
+        self._engine, self._newest_space = engine, newest_space
         self._lock = threading.Lock()
         self._known: tuple[object, datetime, Day] | None = None
 
@@ -49,10 +48,10 @@ class Tryout:
     def similar(self, connection: Connection, paper: Paper, count: int = SIMILAR) -> list[Paper]:
         """Papers that share words with this one; of those the nearest in meaning, once a model is fitted."""
         candidates = akin(connection, paper)
-        fitted = self._newest_models()
-        if fitted is None or not candidates:
+        space = self._newest_space()
+        if space is None or not candidates:
             return list(candidates[:count])
-        latent = fitted[0].vectors([paper, *candidates]).latent
+        latent = space.model.vectors([paper, *candidates]).latent
         nearest = (-(latent[1:] @ latent[0])).argsort(kind="stable")
         return [candidates[int(place)] for place in nearest[:count]]
 
@@ -76,8 +75,7 @@ class Tryout:
     def _prepared(self, latest: datetime | None, now: datetime) -> Day:
         with reading(self._engine).connect() as connection:
             fresh = papers_first_seen(connection, latest - timedelta(days=FIRST_DAYS), now) if latest else []
-        text, crowd = self._newest_models() or (None, None)
-        day = prepare(fresh, text, crowd, now)
+        day = prepare(fresh, self._newest_space() or Space.unfitted(fresh), now)
         self._known = (latest, now, day)
         return day
 

@@ -23,7 +23,6 @@ def _any_of(phrases: tuple[str, ...], start: str = "") -> re.Pattern[str]:
 
 _SERVER = _any_of(subjects.SERVER)
 _FAILURE_SUBJECT = _any_of(subjects.UNDELIVERED, start=r"\W{0,3}")
-_DELIVERED_SUBJECT = _any_of(subjects.DELIVERED, start=r"\W{0,3}")
 _FAILURE = _any_of(subjects.FAILURE)
 _DAEMON = re.compile(r"mail(?:er)?[-_. ]?daemon", re.IGNORECASE)
 _SUCCESS = re.compile(r"deliver|success|accepted|relayed", re.IGNORECASE)
@@ -84,9 +83,8 @@ def tells_failure(mail: Mail, words: str) -> bool:
         return True
     if is_automatic_reply(mail) and not _SERVER.search(decode_words(mail.first("from"))):
         return False
-    subject = decode_words(mail.first("subject"))
-    if _FAILURE_SUBJECT.match(subject) or _DELIVERED_SUBJECT.match(subject):
-        return not _DELIVERED_SUBJECT.match(subject)
+    if _FAILURE_SUBJECT.match(decode_words(mail.first("subject"))):
+        return True
     words = prose.before_returned_mail(words)
     # A mailer daemon writes in a language that is not known here, and only success would be worth no word.
     is_foreign = _DAEMON.search(mail.first("from")) and not _SUCCESS.search(words)

@@ -131,8 +131,6 @@ LATER = (
     r"rule imposed",
     r"sign.?up",
     r"in a few",
-    r"at (?:the|this) (?:moment|time)\b",
-    r"right now",
     r"delayed",
     r"inactive",
     r"disabled",
@@ -169,7 +167,7 @@ NETWORK = (
     r"i/o error",
     r"service (?:is )?(?:currently |temporarily )?(?:unavailable|not available)",
     r"mail(?:er)? error",
-    r"(?:can't|cannot|couldn't|could not|unable to) (?:create|open|write|lock|execute)",
+    r"cannot open",
     r"permission",
     r"lock file",
 )

@@ -9,7 +9,7 @@ SERVER = (
     r"post[-_. ]?master",
     r"mail ?delivery",
     r"delivery (?:sub)?system",
-    r"mail[-_ ](?:system|administrator|router|server|gateway|transfer|filter)",
+    r"mail (?:system|administrator|router|server|gateway|transfer|filter)",
     r"system ?administrator",
     r"daemon@",
     r"mail ?(?:system|router|marshal)",
@@ -47,7 +47,6 @@ UNDELIVERED = (
     r"error (?:sending|delivering)",
     r"bounce",
     r"postmaster notify",
-    r"error report",
     r"(?:your )?(?:request|posting|post|submission) (?:to|from|for) .{1,100} (?:rejected|refused|denied)",
     r"you are not (?:a )?(?:member|allowed|subscribed)",
     r"unzustellbar|nicht zugestellt|nicht zustellbar|zustell\w* ?(?:fehl|gescheit|nicht|verz)|zustellungsfehler",
@@ -68,15 +67,7 @@ UNDELIVERED = (
     r"|发送失败|系统退|배달|전달|반송|전송",
 )
 
-# At the start of a subject: mail that did arrive.
-DELIVERED = (
-    r"(?:successful|delivered|relayed|expanded)\b",
-    r"(?:your )?(?:message|mail|e-?mail) (?:was|has been|is) (?:successfully )?(?:delivered|received)",
-    r"zugestellt|[üu]bermittelt|remis|distribu[ée]|entregad[oa]|consegnat[oa]|entregue|bezorgd|levererat|leveret|levert",
-    r"dostarczono|doru[čc]eno|k[ée]zbes[íi]tve|teslim edildi|доставлено|配信済|已送达|已傳送|已传递|배달됨",
-)
-
-# Anywhere in the words of a server: mail that did not arrive.
+# Anywhere in the words of a server: the same.
 FAILURE = (
     r"undeliver",
     r"not (?:be )?(?:able to )?(?:deliver|sent|send|reach|reached|accepted|transmit|relay)",

@@ -31,13 +31,15 @@ from digest.delivery import ledger
 from digest.delivery.retention import drop_old
 from digest.editions import plan, store
 from digest.editions.calendar import last_asked
-from digest.feedback import record, returns, signals
+from digest.feedback import profiles, record, returns, signals
 from digest.feedback.rates import rates
 from digest.papers import archive, search
 from digest.papers.query import parse
 from digest.papers.record import store as store_papers
 from digest.papers.store import papers_first_seen, votes_gained
 from digest.pipeline import Work
+from digest.ranking.space import Space
+from digest.ranking.votes import Signal, Vote
 from digest.ranking_report import ranking_report
 from digest.sources.base import RawPaper
 from digest.subscribers import letters, lifecycle, rows, standing, suppression, upkeep
@@ -45,6 +47,7 @@ from digest.subscribers.address import parse as address
 from digest.subscribers.subscriber import Preferences
 from digest.web.metrics import exposition
 from tests.conftest import scratch_database
+from tests.unit.ranking.papers import themed
 
 NOW = datetime(2026, 6, 9, 7, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -137,14 +140,17 @@ def _on_connection(ask: Callable[[Connection], Any]) -> Callable[[Engine], Any]:
 
 
 IDS = list(range(1, 40))
+SPACE = Space.unfitted(themed(9))
 ASKED: dict[str, Callable[[Engine], Any]] = {
     "who is due": lambda e: plan.plan(e, NOW),
     "who is back from a pause": _on_connection(lambda c: upkeep.resume_paused(c, NOW)),
     "what to rank": lambda e: store.claim_planned(e, "w", 50, NOW),
     "what there is to rank": store.count_planned,
     "what was seen": _on_connection(lambda c: store.load_seen(c, IDS, NOW.date() - DAY)),
-    "what was said": _on_connection(lambda c: signals.signals_of(c, IDS)),
-    "what anybody said": _on_connection(lambda c: signals.voted_papers(c, NOW - 9 * DAY)),
+    "what was said": _on_connection(lambda c: signals.told_by(c, IDS)),
+    "what anybody said": _on_connection(signals.voted_papers),
+    "profiles": lambda e: profiles.profiles_of(e, IDS, SPACE, SPACE.shelf(), NOW),
+    "a vote folded in": _on_connection(lambda c: profiles.fold_in(c, 7, Vote(7, Signal.UP, NOW), NOW, NOW)),
     "new papers": _on_connection(lambda c: papers_first_seen(c, NOW - DAY, NOW)),
     "votes gained": _on_connection(lambda c: votes_gained(c, IDS, NOW)),
     "what to send": lambda e: ledger.claim(e, "v", NOW, 50),
@@ -166,8 +172,8 @@ ASKED: dict[str, Callable[[Engine], Any]] = {
     "how a reader stands": _on_connection(lambda c: standing.standing(c, 7)),
     "a reader's history": _on_connection(lambda c: overview.history(c, 7)),
     "the report of a day": lambda e: ledger.totals(e, NOW.date()),
-    "the ledger's pages": _on_connection(lambda c: overview.ledger_rows(c, None, "", 900)),
-    "the ledger's pages of a day": _on_connection(lambda c: overview.ledger_rows(c, NOW.date(), "skipped")),
+    "the ledger's pages": _on_connection(lambda c: overview.ledger_rows(c, None, "", 1)),
+    "the ledger's pages of a day": _on_connection(lambda c: overview.ledger_rows(c, NOW.date(), "skipped", 1)),
     "stages": _on_connection(lambda c: overview.stages(c, NOW - DAY)),
     "growth": _on_connection(lambda c: overview.joined_and_left(c, NOW.date(), 5)),
     "sent by day": _on_connection(lambda c: overview.sent_per_day(c, NOW.date(), 5)),

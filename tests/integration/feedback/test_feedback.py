@@ -11,8 +11,8 @@ from digest import pipeline
 from digest.db.tables import bounces, clicks, deliveries, papers, subscribers
 from digest.feedback import passport, record
 from digest.feedback.returns import Report, Taken, take_in
-from digest.feedback.signals import signals_of
-from digest.ranking.evidence import Signal, Vote
+from digest.feedback.signals import told_by
+from digest.ranking.votes import Signal, Vote, said
 from digest.subscribers import lifecycle
 from digest.subscribers.address import parse
 from digest.subscribers.rows import get, new_row
@@ -84,9 +84,11 @@ def test_it_hands_votes_and_clicks_to_the_ranking(connection: Connection, ann: i
     record.vote(connection, ann, 1, True, NOW)
     record.vote(connection, ann, 2, False, NOW)
     record.click(connection, ann, 3, None, NOW)
-    assert signals_of(connection, [ann, 999]) == {
-        ann: [Vote(1, Signal.UP, NOW), Vote(2, Signal.DOWN, NOW), Vote(3, Signal.CLICK, NOW)]
-    }
+    record.click(connection, ann, 1, None, NOW + DAY)  # a vote outranks it
+    told = told_by(connection, [ann, 999])
+    assert list(told) == [ann]
+    expected = said([Vote(1, Signal.UP, NOW), Vote(2, Signal.DOWN, NOW), Vote(3, Signal.CLICK, NOW)])
+    assert told[ann].tolist() == expected.tolist()
 
 
 def test_it_carries_a_taste_to_another_reader(connection: Connection, ann: int) -> None:

@@ -14,6 +14,7 @@ import pytest
 from digest.papers.paper import Paper
 from digest.ranking.features import TextModel
 from digest.ranking.rank import Day, Reader, prepare, rank
+from digest.ranking.space import Space
 from digest.ranking.wishes import mentions, searchable
 from digest.subscribers.subscriber import Preferences
 from tests.conftest import shared_dir
@@ -95,7 +96,7 @@ def recorded() -> Day:
     first = date.fromisoformat(files[-CANDIDATE_DAYS].name[:10])
     now = datetime.combine(papers[-1].listed_on, time(17), UTC) + timedelta(hours=1)
     model = TextModel.fit([p for p in papers if p.listed_on < first], "1")
-    return prepare([p for p in papers if p.listed_on >= first], model, None, now)
+    return prepare([p for p in papers if p.listed_on >= first], Space.of(model), now)
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import numpy as np
 import pytest
 
 from digest.editions.candidates import Window, _voted_on
 from digest.papers.paper import Paper
-from digest.ranking.evidence import Signal, Vote
+from digest.ranking.choice import Choice, Reason, ReasonKind
+from digest.ranking.profile import Profile
 from digest.ranking.rank import Reader
+from digest.ranking.votes import Signal, Vote, said
 from digest.subscribers.subscriber import Preferences
 from tests.builders import NOW
 
@@ -49,6 +52,7 @@ def test_it_takes_for_new_what_was_first_seen_since_and_listed_of_late(
 
 
 def test_it_dates_a_vote_by_the_readers_own_calendar() -> None:
-    vote = Vote(7, Signal.UP, NOW.replace(hour=23))
-    reader = Reader(1, Preferences(timezone="Asia/Tokyo"), (vote,))
-    assert _voted_on(reader) == {7: date(2026, 6, 10)}
+    told = said([Vote(7, Signal.UP, NOW.replace(hour=23)), Vote(8, Signal.UP, NOW)])
+    reader = Reader(1, Preferences(timezone="Asia/Tokyo"), Profile("1", told, np.zeros(0, np.float32), 0.0))
+    choices = [Choice(1, 0.5, (Reason(ReasonKind.LIKED, 0.5, "Liked", 7), Reason(ReasonKind.TRENDING, 0.1)))]
+    assert _voted_on(reader, choices) == {7: date(2026, 6, 10)}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
 from digest.papers.paper import Paper
+from digest.ranking.profile import Profile, profiles
+from digest.ranking.rank import Day
+from digest.ranking.votes import Vote, said
 
 NOW = datetime(2026, 6, 9, 17, tzinfo=UTC)
 THEMES = {
@@ -47,6 +51,11 @@ def themed(count: int, first_id: int = 1, **more: Any) -> list[Paper]:
         abstract = f"{THEMES[theme]}. {' '.join(own)} study{first_id + i}."
         found.append(paper(first_id + i, f"{' '.join(own[:3])} number {first_id + i}", abstract, **more))
     return found
+
+
+def profile_of(day: Day, votes: Sequence[Vote]) -> Profile:
+    """What these votes make in the space of the day."""
+    return profiles([said(votes)], day.space, day.shelf, NOW)[0]
 
 
 def theme_of(item: Paper) -> str:

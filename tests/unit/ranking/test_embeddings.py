@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from digest.ranking.embeddings import Embedder, Unusable, load
-from digest.ranking.evidence import Signal, Vote
 from digest.ranking.features import TextModel
 from digest.ranking.rank import Reader, prepare, rank
+from digest.ranking.space import Space
+from digest.ranking.votes import Signal, Vote
 from digest.settings import SettingsError
 from digest.settings import load as load_settings
 from digest.subscribers.subscriber import Preferences
-from tests.unit.ranking.papers import NOW, THEMES, paper, themed
+from tests.unit.ranking.papers import NOW, THEMES, paper, profile_of, themed
 
 OLD = themed(60)
 WORDS = sorted({word for text in THEMES.values() for word in text.split()})
@@ -42,13 +43,14 @@ def test_it_adds_what_texts_mean_to_what_they_say() -> None:
     assert model.vectors(OLD[:3]).latent.shape[1] == plain.vectors(OLD[:3]).latent.shape[1] + len(THEMES)
     # "docking" and "acid" share no word with the topic: only what they mean speaks for them
     meant, other = paper(900, "docking acid"), paper(901, "frames consistency")
-    today = prepare([meant, other], model, None, NOW)
+    today = prepare([meant, other], Space.of(model), NOW)
     assert rank(today, [Reader(1, Preferences(topics=("folding",)))], NOW)[0][0].paper_id == 900
 
 
 def test_it_explains_all_of_the_score() -> None:
-    today = prepare(themed(20, 500), TextModel.fit(OLD, "1", embedder=embedder()), None, NOW, voted=OLD)
-    reader = Reader(1, Preferences(topics=("robot",)), (Vote(OLD[0].id, Signal.UP, NOW),))
+    space = Space.of(TextModel.fit(OLD, "1", embedder=embedder()))
+    today = prepare(themed(20, 500), space, NOW, shelf=space.shelf(titles={OLD[0].id: OLD[0].title}))
+    reader = Reader(1, Preferences(topics=("robot",)), profile_of(today, [Vote(OLD[0].id, Signal.UP, NOW)]))
     alone = rank(today, [reader], NOW)[0]
     scores = [choice.score for choice in alone]
     assert scores[0] > scores[-1]
@@ -63,7 +65,7 @@ def test_it_is_used_only_with_a_model_that_was_fitted_with_it(
     again = TextModel.load(tmp_path / "model.npz", embedder=given)
     meaning = again.vectors(OLD[:3]).latent[:, -len(THEMES) :]
     assert meaning.any() == is_used
-    assert len(rank(prepare(OLD[:9], again, None, NOW), [Reader(1, Preferences(topics=("robot",)))], NOW)[0]) == 9
+    assert len(rank(prepare(OLD[:9], Space.of(again), NOW), [Reader(1, Preferences(topics=("robot",)))], NOW)[0]) == 9
 
 
 def write_model(folder: Path, rows: int = 3) -> None:

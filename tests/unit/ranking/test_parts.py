@@ -9,9 +9,11 @@ import pytest
 
 from digest.ranking import diversity, trending, wishes, words
 from digest.ranking.crowd import Crowd
-from digest.ranking.evidence import Signal, Vote, gather
+from digest.ranking.evidence import gather
 from digest.ranking.features import TextModel
+from digest.ranking.profile import profiles
 from digest.ranking.space import Space
+from digest.ranking.votes import Signal, Vote, said
 from digest.subscribers.subscriber import Preferences
 from tests.unit.ranking.papers import NOW, paper, theme_of, themed
 
@@ -78,7 +80,7 @@ def test_it_refuses_a_crowd_of_another_model() -> None:
 
 def test_it_lets_votes_fade_and_the_last_word_count() -> None:
     space = Space.of(MODEL)
-    shelf = space.shelf(OLD)
+    shelf = space.shelf()
     half_life = timedelta(days=MODEL.parameters.half_life_days)
     votes = [
         Vote(1, Signal.UP, NOW - half_life),
@@ -87,7 +89,7 @@ def test_it_lets_votes_fade_and_the_last_word_count() -> None:
         Vote(2, Signal.CLICK, NOW),
         Vote(999_999, Signal.UP, NOW),
     ]
-    found = gather([Preferences()], [votes], space, shelf, NOW)
+    found = gather([Preferences()], profiles([said(votes)], space, shelf, NOW), [[]], space, shelf, NOW)
     assert dict(zip(found.paper_ids.tolist(), found.weights.data.tolist(), strict=True)) == pytest.approx(
         {1: 0.5, 2: 1.0}
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -9,23 +10,36 @@ from digest.papers.paper import Paper
 from digest.ranking import profile
 from digest.ranking.choice import Choice, ReasonKind
 from digest.ranking.crowd import Crowd
-from digest.ranking.evidence import Signal, Vote
+from digest.ranking.evidence import gather
 from digest.ranking.features import TextModel
 from digest.ranking.rank import Day, Reader, prepare, rank
+from digest.ranking.space import Space
+from digest.ranking.votes import Signal, Vote
 from digest.subscribers.subscriber import Preferences
-from tests.unit.ranking.papers import NOW, paper, theme_of, themed
+from tests.unit.ranking.papers import NOW, paper, profile_of, theme_of, themed
 
 OLD = themed(200)
 MODEL = TextModel.fit(OLD, "1")
 NEW = themed(30, 1000)
 
 
-def day(papers: list[Paper] = NEW, **more: object) -> Day:
-    return prepare(papers, MODEL, None, NOW, voted=OLD, **more)  # type: ignore[arg-type]
+SPACE = Space.of(MODEL)
 
 
-def one(today: Day, preferences: Preferences, **more: object) -> list[Choice]:
-    return list(rank(today, [Reader(1, preferences, **more)], NOW)[0])  # type: ignore[arg-type]
+def day(papers: list[Paper] = NEW, space: Space = SPACE, late: Sequence[Paper] = ()) -> Day:
+    return prepare(papers, space, NOW, shelf=space.shelf(titles={p.id: p.title for p in OLD}), late=late)
+
+
+def one(
+    today: Day, preferences: Preferences, votes: Sequence[Vote] = (), seen: Mapping[int, int] | None = None
+) -> list[Choice]:
+    return list(rank(today, [reader(today, preferences, votes, seen)], NOW)[0])
+
+
+def reader(
+    today: Day, preferences: Preferences, votes: Sequence[Vote] = (), seen: Mapping[int, int] | None = None, id: int = 1
+) -> Reader:
+    return Reader(id, preferences, profile_of(today, votes) if votes else None, seen or {})
 
 
 def themes(choices: list[Choice]) -> list[str]:
@@ -82,7 +96,7 @@ def test_it_gives_an_address_alone_what_trends() -> None:
 
 def test_it_never_chooses_what_was_seen_or_muted() -> None:
     preferences = Preferences(topics=("protein folding",), muted=("Protein",), size=30)
-    choices = one(day(), preferences, seen=frozenset(p.id for p in NEW[:10]))
+    choices = one(day(), preferences, seen={p.id: 1 for p in NEW[:10]})
     assert not {c.paper_id for c in choices} & {p.id for p in NEW[:10]}
     assert "protein" not in themes(choices)
 
@@ -105,16 +119,17 @@ def test_it_puts_followed_organisations_first() -> None:
 
 def test_it_gives_reasons_that_sum_to_the_score() -> None:
     crowd = Crowd.fit([(who, p.id) for who in range(40) for p in OLD[who % 5 :: 5][:8]], MODEL.vectors(OLD))
-    today = prepare([replace(p, votes=p.id % 13, comments=2) for p in NEW], MODEL, crowd, NOW, voted=OLD)
+    today = day([replace(p, votes=p.id % 13, comments=2) for p in NEW], Space.of(MODEL, crowd))
     votes = (*up(*of_theme("graph")[:6]), Vote(OLD[0].id, Signal.DOWN, NOW), Vote(OLD[1].id, Signal.CLICK, NOW))
-    reader = Reader(1, Preferences(topics=("robot", "video"), size=10), votes)
-    chosen = rank(today, [reader], NOW)[0]
-    taste = profile.build(reader.preferences, reader.votes, today.space, today.shelf, NOW)
+    asking = reader(today, Preferences(topics=("robot", "video"), size=10), votes, {OLD[4].id: 5, OLD[7].id: 5})
+    chosen = rank(today, [asking], NOW)[0]
+    found = gather([asking.preferences], [asking.profile], [asking.passed], today.space, today.shelf, NOW)
+    [taste] = profile.finish(found.raw, found.liked, today.space)
     place = {p.id: row for row, p in enumerate(today.papers)}
     for choice in chosen:
         row = place[choice.paper_id]
         assert choice.score == pytest.approx(sum(r.contribution for r in choice.reasons))
-        assert choice.score == pytest.approx(float(today.rows[row] @ taste) + float(today.trend[row]), abs=1e-4)
+        assert choice.score == pytest.approx(float(today.rows[row] @ taste) + float(today.trend[row]), abs=1e-3)
     assert {r.kind for c in chosen for r in c.reasons} >= {ReasonKind.TOPIC, ReasonKind.LIKED, ReasonKind.READERS}
 
 
@@ -138,7 +153,7 @@ def test_it_leaves_out_withdrawn_papers() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_it_works_on_nearly_empty_days_and_without_a_model(count: int) -> None:
-    today = prepare(NEW[:count], None, None, NOW)
+    today = prepare(NEW[:count], Space.unfitted(NEW[:count]), NOW)
     readers = [Reader(1, Preferences(topics=("protein",))), Reader(2, Preferences())]
     assert [len(choices) for choices in rank(today, readers, NOW)] == [count, count]
     assert rank(today, [], NOW) == []
@@ -156,22 +171,22 @@ def test_it_takes_any_text_as_a_topic(topic: str) -> None:
 def test_it_finds_topics_in_any_script() -> None:
     chinese = paper(5000, "蛋白质折叠的新方法", "本文研究蛋白质折叠。")
     model = TextModel.fit([*OLD, chinese, replace(chinese, id=5002)], "2")
-    today = prepare([*NEW, replace(chinese, id=5001)], model, None, NOW)
+    today = day([*NEW, replace(chinese, id=5001)], Space.of(model))
     assert one(today, Preferences(topics=("蛋白质折叠",)))[0].paper_id == 5001
 
 
 def test_it_is_the_same_whoever_else_is_ranked() -> None:
     today = day([*NEW, paper(5000, "Something else", "Quite unrelated.", authors=("Ann Lee",))])
     readers = [
-        Reader(1, Preferences(topics=("robot",))),
-        Reader(2, Preferences(topics=("video", "graph"), muted=("protein",)), up(*of_theme("language")[:4])),
-        Reader(3, Preferences()),
-        Reader(4, Preferences(topics=("LLM", "robot"), authors=("Ann Lee",), size=3), seen=frozenset({NEW[0].id})),
-        Reader(5, Preferences(size=5), (Vote(OLD[3].id, Signal.DOWN, NOW), *up(*of_theme("graph")[:1]))),
+        reader(today, Preferences(topics=("robot",))),
+        reader(today, Preferences(topics=("video", "graph"), muted=("protein",)), up(*of_theme("language")[:4])),
+        reader(today, Preferences()),
+        reader(today, Preferences(topics=("LLM", "robot"), authors=("Ann Lee",), size=3), seen={NEW[0].id: 7}),
+        reader(today, Preferences(size=5), (Vote(OLD[3].id, Signal.DOWN, NOW), *up(*of_theme("graph")[:1]))),
     ]
     together = rank(today, readers, NOW)
-    for reader, choices in zip(readers, together, strict=True):
-        alone = rank(today, [reader], NOW)[0]
+    for asking, choices in zip(readers, together, strict=True):
+        alone = rank(today, [asking], NOW)[0]
         assert [c.paper_id for c in choices] == [c.paper_id for c in alone]
         for here, there in zip(choices, alone, strict=True):
             assert here.score == pytest.approx(there.score, abs=1e-4)
