@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -20,13 +21,20 @@ class TransferRefused(ValueError):
 
 
 def read_lines(file: IO[bytes]) -> Iterator[str]:
-    """Lines of a file with their ends. Broken UTF-8 spoils its own row only, and no line is held beyond a million letters."""
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    """Lines of a file with their ends. Broken UTF-8 spoils its own row only, and no line is held beyond a million letters.
+
+    UTF-16 with its mark, as spreadsheets write "Unicode text", is read as well.
+    """
+    buffer = io.BufferedReader(file)  # type: ignore[type-var]
+    is_wide = buffer.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    encoding, errors = ("utf-16", "replace") if is_wide else ("utf-8-sig", "surrogateescape")
+    text = io.TextIOWrapper(buffer, encoding=encoding, errors=errors, newline="")
     try:
         while line := text.readline(LONGEST_LINE):
             yield line
     finally:
-        text.detach()  # the file is its owner's to close
+        text.detach()
+        buffer.detach()  # the file is its owner's to close
 
 
 def rows(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -65,7 +73,7 @@ def _csv_rows(head: str, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int
             return
         if not record.strip():
             continue
-        cells = _cells(record, delimiter)
+        cells = _cells(record, delimiter, is_strict=bool(following))
         if cells is not None and len(cells) == len(names):
             yield number, {name: _unguarded(cell) for name, cell in zip(names, cells, strict=True)}
             continue
@@ -95,14 +103,15 @@ def _record(again: deque[tuple[int, str]], lines: Iterator[tuple[int, str]]) -> 
     return number, record, following
 
 
-def _cells(record: str, delimiter: str) -> list[str] | None:
-    """None where a quote stays open, or a cell is too long."""
+def _cells(record: str, delimiter: str, *, is_strict: bool = False) -> list[str] | None:
+    """None where a quote stays open, a cell is too long, or two stray quotes made one record of several lines."""
     if record.count('"') % 2:
         return None
     try:
-        return next(csv.reader(io.StringIO(record, newline=""), delimiter=delimiter), [])
+        found = list(csv.reader(io.StringIO(record, newline=""), delimiter=delimiter, strict=is_strict))
     except csv.Error:
         return None
+    return found[0] if len(found) == 1 else None
 
 
 def csv_line(cells: Iterable[str]) -> str:

@@ -124,9 +124,9 @@ def _instant(given: object) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(str(given).strip().replace("Z", "+00:00"))
-    except ValueError:
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the year 1 far east of Greenwich is no year in UTC
         raise ValueError("confirmed_at: use a time like 2026-06-09T07:00:00Z") from None
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 @dataclass

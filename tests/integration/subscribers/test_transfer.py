@@ -94,6 +94,13 @@ def test_it_names_each_bad_row_and_takes_the_others(engine: Engine) -> None:
     assert "hour" in report.bad[1].reason
 
 
+def test_it_names_a_time_of_consent_that_no_calendar_has(engine: Engine) -> None:
+    times = ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-02-30", "soon")
+    report = take(engine, ["email,confirmed_at\n", *(f"r{n}@example.org,{at}\n" for n, at in enumerate(times))])
+    assert (report.added, report.bad_rows) == (0, len(times))
+    assert all("confirmed_at" in bad.reason for bad in report.bad)
+
+
 def test_it_goes_on_after_an_interruption(engine: Engine) -> None:
     lines = ["email\n", *(f"reader{n}@example.org\n" for n in range(BATCH + 10))]
 

@@ -34,6 +34,23 @@ def test_it_loses_no_neighbour_to_a_stray_quote() -> None:
     assert [(n, isinstance(row, str)) for n, row in rows(twice)] == [(2, True), (3, False), (4, True)]
 
 
+@pytest.mark.parametrize(
+    "stray", ['x"y@example.org,a\n', '"x@example.org,a\n', 'x@example.org,"a\n', 'x@example.org,a"\n']
+)
+def test_it_loses_no_neighbour_between_two_stray_quotes(stray: str) -> None:
+    lines = ["email,topics\n", stray, "ann@example.org,a\n", stray, "bob@example.org,b\n"]
+    found = dict(rows(lines))
+    assert found[3] == {"email": "ann@example.org", "topics": "a"}
+    assert found[5] == {"email": "bob@example.org", "topics": "b"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_it_reads_what_spreadsheets_write(encoding: str) -> None:
+    file = io.BytesIO("email\ttopics\r\nann@example.org\tKünste\r\n".encode(encoding))
+    assert list(rows(read_lines(file))) == [(2, {"email": "ann@example.org", "topics": "Künste"})]
+    assert not file.closed
+
+
 def test_it_reads_cells_that_span_lines() -> None:
     assert list(rows(["email,topics\n", 'ann@example.org,"a\n', 'b"\n'])) == [
         (2, {"email": "ann@example.org", "topics": "a\nb"})
