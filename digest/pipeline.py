@@ -217,12 +217,12 @@ class Work:
     letters: int
 
 
-def work(engine: Engine, now: datetime) -> Work:
-    """What could be done now."""
+def work(engine: Engine, now: datetime, most: int | None = None) -> Work:
+    """What could be done now; stops counting each kind at `most`."""
     return Work(
-        store.count_planned(engine),
-        ledger.count_claimable(engine, now),
-        ledger.count_claimable(engine, now, letters=True),
+        store.count_planned(engine, most),
+        ledger.count_claimable(engine, now, most=most),
+        ledger.count_claimable(engine, now, letters=True, most=most),
     )
 
 

@@ -69,7 +69,7 @@ def bounces() -> None:
 
 def hint_at_work(install: Install) -> None:
     """Call for as many workers as there is work."""
-    work = pipeline.work(install.engine, install.now())
+    work = pipeline.work(install.engine, install.now(), MOST_HINTS * max(pipeline.RANK_CHUNK, pipeline.DELIVER_CHUNK))
     hint("rank", -(-work.to_rank // pipeline.RANK_CHUNK))
     hint("letters", -(-work.letters // pipeline.DELIVER_CHUNK))
     hint("deliver", -(-work.digests // pipeline.DELIVER_CHUNK))

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Engine,
+    Select,
     Table,
     TableValuedAlias,
     Text,
@@ -112,6 +113,12 @@ def among(connection: Connection, column: Column[Any], values: Collection[Any]) 
     if is_postgresql(connection):
         return column == any_(literal(list(values), ARRAY(column.type)))
     return column.in_(values)
+
+
+def count_of(table: Table, where: ColumnElement[bool], most: int | None = None) -> Select[int]:
+    """SELECT of how many rows fit; with `most` it stops looking there."""
+    found: Select[Any] = select(literal_column("1")).select_from(table).where(where).limit(most)
+    return select(func.count()).select_from(found.subquery())
 
 
 def delete_some(engine: Engine, table: Table, which: ColumnElement[bool], most: int = MOST_DELETED) -> int:

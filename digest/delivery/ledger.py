@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, bindparam, case, func, or_, select, update
 
-from digest.db.engine import chunks, database_now, is_postgresql, reading
+from digest.db.engine import chunks, count_of, database_now, is_postgresql, reading
 from digest.db.tables import (
     IS_CLAIMED,
     IS_DIGEST,
@@ -159,11 +159,11 @@ def load_claims(engine: Engine, ids: Sequence[int]) -> dict[int, Claim]:
         return {found.id: found for page in chunks(ids) for found in _load(connection, page)}
 
 
-def count_claimable(engine: Engine, now: datetime, *, letters: bool = False) -> int:
-    """Mails that could be claimed now."""
+def count_claimable(engine: Engine, now: datetime, *, letters: bool = False, most: int | None = None) -> int:
+    """Mails that could be claimed now; stops counting at `most`."""
     is_due = and_(IS_TRIABLE, IS_LETTER if letters else IS_DIGEST, deliveries.c.next_try_at <= now)
     with reading(engine).connect() as connection:
-        return connection.execute(select(func.count()).select_from(deliveries).where(is_due)).scalar_one()
+        return connection.execute(count_of(deliveries, is_due, most)).scalar_one()
 
 
 def count_out(engine: Engine, since: datetime) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, and_, bindparam, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from digest.db.engine import chunks, database_now, delete_some, inserting, is_postgresql, reading
+from digest.db.engine import chunks, count_of, database_now, delete_some, inserting, is_postgresql, reading
 from digest.db.tables import IS_PLANNED, IS_SUSPECT, DeliveryStatus, deliveries, editions, seen_papers, subscribers
 from digest.editions.build import Planned
 from digest.editions.edition import Edition, Kind, Pick
@@ -102,9 +102,10 @@ def _preferences(row: Any) -> Preferences:
     )
 
 
-def count_planned(engine: Engine) -> int:
+def count_planned(engine: Engine, most: int | None = None) -> int:
+    """Readers to rank; stops counting at `most`."""
     with reading(engine).connect() as connection:
-        return connection.execute(select(func.count()).select_from(deliveries).where(IS_PLANNED)).scalar_one()
+        return connection.execute(count_of(deliveries, IS_PLANNED, most)).scalar_one()
 
 
 def load_seen(connection: Connection, subscriber_ids: Collection[int], since: date) -> dict[int, dict[int, int]]:

@@ -103,6 +103,16 @@ def test_it_brings_each_reader_one_digest_a_day_and_no_paper_twice(install: Inst
     assert ledger.totals(install.engine).closes
 
 
+def test_it_looks_no_further_than_it_calls_workers(install: Install) -> None:
+    readers(install.engine, "ann", "bob", "cleo")
+    listed(install.engine, 1)
+    pipeline.plan(install)
+    assert pipeline.work(install.engine, NOW) == pipeline.Work(3, 0, 0)
+    assert pipeline.work(install.engine, NOW, 2) == pipeline.Work(2, 0, 0)
+    pipeline.rank(install)
+    assert pipeline.work(install.engine, install.now(), 2) == pipeline.Work(0, 2, 0)
+
+
 def test_it_skips_a_day_without_papers_with_its_reason(install: Install, mails: FakeServer) -> None:
     ann, bob = readers(install.engine, "ann") + readers(install.engine, "bob", quiet="tell")
     pipeline.run(install)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event, text
 
-from digest import overview
+from digest import overview, pipeline
 from digest.db.engine import inserting, is_postgresql, make_engine
 from digest.db.tables import (
     bounces,
@@ -37,7 +37,6 @@ from digest.papers import archive, search
 from digest.papers.query import parse
 from digest.papers.record import store as store_papers
 from digest.papers.store import papers_first_seen, votes_gained
-from digest.pipeline import Work
 from digest.ranking.space import Space
 from digest.ranking.votes import Signal, Vote
 from digest.ranking_report import ranking_report
@@ -156,6 +155,7 @@ ASKED: dict[str, Callable[[Engine], Any]] = {
     "what to send": lambda e: ledger.claim(e, "v", NOW, 50),
     "letters to send": lambda e: ledger.claim(e, "v", NOW, 50, letters=True),
     "what there is to send": lambda e: ledger.count_claimable(e, NOW),
+    "whether there is work": lambda e: pipeline.work(e, NOW, 10),
     "editions": lambda e: store.load_editions(e, IDS),
     "who left meanwhile": lambda e: ledger.unwanted(e, "dead"),
     "leases": lambda e: ledger.renew(e, "dead"),
@@ -180,7 +180,7 @@ ASKED: dict[str, Callable[[Engine], Any]] = {
     "returned by day": _on_connection(lambda c: overview.bounced_per_day(c, NOW.date(), 5)),
     "returned mail": _on_connection(overview.recent_bounces),
     "the daily list": _on_connection(lambda c: archive.papers_between(c, NOW.date(), NOW.date())),
-    "all metrics": _on_connection(lambda c: exposition(c, NOW, Work(0, 0, 0))),
+    "all metrics": _on_connection(lambda c: exposition(c, NOW, pipeline.Work(0, 0, 0))),
     "what came back": _on_connection(lambda c: overview.bounced_per_day(c, NOW.date(), 5)),
     "votes by day": _on_connection(lambda c: overview.voted_per_day(c, NOW.date(), 5)),
     "most voted": _on_connection(lambda c: overview.most_voted(c, NOW - 9 * DAY)),
