@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import resource
 import sys
 import time
@@ -35,7 +34,7 @@ _told: dict[str, float] = {}
 
 
 def main(stage: str, seconds: float) -> None:
-    """Do one stage, for `seconds` at most where it delivers, and print what it took as one line of JSON."""
+    """Do one stage, for `seconds` at most where it ranks, renders or delivers, and print what it took as one line of JSON."""
     began, spent = time.monotonic(), time.process_time()
     rows = _RUN[stage](seconds)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -85,20 +84,22 @@ def _plan(_seconds: float) -> int:
     return planned
 
 
-def _rank(_seconds: float) -> int:
+def _rank(seconds: float) -> int:
     with _install(MIDNIGHT + timedelta(hours=HOURS)) as install:
-        return _in_legs(partial(pipeline.rank, install), "frozen", math.inf)
+        return _in_legs(partial(pipeline.rank, install), "frozen", seconds)
 
 
-def _render(_seconds: float) -> int:
+def _render(seconds: float) -> int:
     """Every waiting digest down to its bytes, without claiming or sending it."""
-    made = 0
+    made, end = 0, time.monotonic() + seconds
     with _install(MIDNIGHT + timedelta(hours=HOURS)) as install:
         for ids in _waiting(install.engine):
             claims = list(ledger.load_claims(install.engine, ids).values())
             make = outgoing.prepare(install, claims)
             made += sum(bool(make(claim).data) for claim in claims)
             _tell("render", made)
+            if time.monotonic() >= end:
+                break
     return made
 
 

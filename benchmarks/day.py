@@ -53,7 +53,6 @@ def main(arguments: Sequence[str]) -> int:
         environment = _environment(database.url, folder, mails.port) | {
             "DIGEST_BROKER_URL": f"redis://{HOST}:{redis_port}/0",
             "DIGEST_CLOCK": f"{MIDNIGHT:%Y-%m-%dT%H:%M:%SZ}@{options.rate:g}",
-            "DIGEST_TICK_SECONDS": "1",
         }
         redis = shutil.which("redis-server") or "redis-server"
         stack.enter_context(started([redis, "--port", str(redis_port), "--bind", HOST, "--save", ""], redis_port))

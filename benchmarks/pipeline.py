@@ -83,7 +83,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--subscribers", type=int, nargs="+", default=[1_000], metavar="N")
     parser.add_argument("--database", default="postgresql", help="postgresql (a private server), sqlite, or a URL")
     parser.add_argument("--workers", type=int, default=1, help="processes for rank, render and deliver")
-    parser.add_argument("--minutes", type=float, default=10.0, help="longest time to deliver")
+    parser.add_argument(
+        "--minutes", type=float, default=10.0, help="longest time to rank, to render and to deliver, each"
+    )
     parser.add_argument("--stages", nargs="+", default=list(STAGES), choices=STAGES)
     parser.add_argument("--folder", type=Path, help="where databases are put; the usual temporary folder without")
     parser.add_argument("--out", help="append the figures to this file as JSON lines")
