@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -27,6 +30,21 @@ def migrated() -> None:
 
 def digest(*arguments: str, stdin: str = "") -> Result:
     return CliRunner().invoke(main, arguments, input=stdin)
+
+
+def test_it_knows_every_command_by_its_name() -> None:
+    context = click.Context(main)
+    found = {name: main.get_command(context, name) for name in main.list_commands(context)}
+    assert [name for name, command in found.items() if command is None or command.name != name] == []
+    assert digest("reprot").exit_code == 2
+
+
+def test_it_loads_only_what_the_command_needs() -> None:
+    heavy = "{'numpy', 'flask', 'celery', 'premailer', 'aiosmtpd'} & set(sys.modules)"
+    program = f"import sys; from digest.cli import main; main(['settings'], standalone_mode=False); print({heavy})"
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
 
 
 @pytest.mark.usefixtures("migrated")
