@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -51,18 +52,19 @@ TOPICS: tuple[tuple[str, ...], ...] = (
     ("language models",),
     ("robotics",),
 )
+STEP = timedelta(hours=1)
 MESSAGE_ID = re.compile(rb"^Message-ID:\s*<([^>]+)>", re.I | re.M)
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A reader as they are in the simulation. `paused` are the local dates [from, until) without a digest."""
+    """A reader as they are in the simulation. `paused`: from which instant, and before which local date."""
 
     id: int
     email: str
     preferences: Preferences
     confirmed_at: datetime
-    paused: tuple[date, date] | None = None
+    paused: tuple[datetime, date] | None = None
 
     def due_dates(self, until: datetime) -> set[date]:
         """Every local date that must be told of: the day of confirmation, and each due day whose hour has come."""
@@ -74,6 +76,13 @@ class Reader:
             for day in days
             if is_due_on(wanted.cadence, day) and slot_at(day, wanted.hour, wanted.timezone) <= until
         }
+
+    def is_paused_on(self, day: date) -> bool:
+        """Whether that day's hour came after they paused, where a run comes every STEP: the last one before saw none."""
+        if self.paused is None:
+            return False
+        at, until = self.paused
+        return day < until and slot_at(day, self.preferences.hour, self.preferences.timezone) > at - STEP
 
 
 @contextmanager
@@ -139,6 +148,22 @@ def settings(database_url: str, folder: Path, hf_url: str, smtp_port: int, **val
     return Settings(**wanted | values)
 
 
+def write_papers(path: Path, days: list[date], votes: int = 5) -> None:
+    """A file of five papers a day for the source `file`."""
+    lines = [
+        {
+            "id": f"2606.{day:%d}{n:03}",
+            "title": f"Paper {n} of {day:%d %B} on robots",
+            "abstract": f"We test method {n}. " * 20,
+            "listed_on": str(day),
+            "votes": votes,
+        }
+        for day in days
+        for n in range(5)
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
 def wishes(number: int) -> Preferences:
     """The preferences of the n-th reader: every cadence, zone and topic comes with every other in the long run."""
     return Preferences(
@@ -169,8 +194,7 @@ def add_readers(engine: Engine, count: int, now: datetime) -> list[Reader]:
 def pause(engine: Engine, reader: Reader, now: datetime, until: date) -> Reader:
     with engine.begin() as connection:
         lifecycle.pause(connection, reader.id, until, now)
-    today = now.astimezone(ZoneInfo(reader.preferences.timezone)).date()
-    return Reader(reader.id, reader.email, reader.preferences, reader.confirmed_at, (today, until))
+    return replace(reader, paused=(now, until))
 
 
 class Ticking:
@@ -192,7 +216,7 @@ def drive(install: Install, clock: Ticking, until: datetime, on_hour: Callable[[
         assert not failed, (clock.at, failed)
         for day in (None, clock.at.date()):
             assert ledger.totals(install.engine, day).closes, (clock.at, day)
-        clock.at += timedelta(hours=1)
+        clock.at += STEP
 
 
 # --- what must be true afterwards -------------------------------------------------------------------------------------
@@ -241,10 +265,7 @@ def _wrong_day(reader: Reader, day: date, row: Any) -> list[str]:
         return [f"{reader.email}: {day} is {row.status} ({row.reason})"]
     if row.status == "skipped" and not row.reason:
         return [f"{reader.email}: {day} was skipped without a reason"]
-    is_paused = row.reason == "paused by the reader"
-    if reader.paused and day == reader.paused[0]:
-        return []  # their hour may have been before or after they paused
-    if is_paused != bool(reader.paused and reader.paused[0] < day < reader.paused[1]):
+    if (row.reason == "paused by the reader") != reader.is_paused_on(day):
         return [f"{reader.email}: {day} {row.status} {row.reason}, paused {reader.paused}"]
     return []
 
@@ -284,7 +305,7 @@ def _mails_that_differ(readers: list[Reader], rows: Any, taken: Counter[tuple[st
 
 
 def figures(engine: Engine, taken: Counter[tuple[str, str]]) -> str:
-    """How many mails the server took, and rows by kind, state and reason."""
+    """How many mails the server took, and digests by state and reason."""
     is_digest = deliveries.c.mail == "digest"
     with engine.connect() as connection:
         rows = connection.execute(
@@ -292,8 +313,8 @@ def figures(engine: Engine, taken: Counter[tuple[str, str]]) -> str:
             .group_by(is_digest, deliveries.c.status, deliveries.c.reason)
             .order_by(func.count().desc())
         ).all()
-    lines = [f"{n:6} {'digest' if digest else 'letter'} {status} {reason or ''}" for digest, status, reason, n in rows]
-    return "\n".join([f"{taken.total()} mails taken", *lines])
+    counts = [f"{n} {reason or status}" for digest, status, reason, n in rows if digest]
+    return f"{taken.total()} mails taken; digests: {', '.join(counts)}"
 
 
 def at(text: str) -> datetime:

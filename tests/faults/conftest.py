@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,20 @@ from sqlalchemy import Engine
 
 from digest.db.engine import make_engine
 from tests.conftest import scratch_database
-from tests.faults.matrix import ELSEWHERE, EXPECTED
+from tests.faults.matrix import ELSEWHERE, EXPECTED, GOALS
 
-_seen: dict[str, list[str]] = {}
 Saw = Callable[..., None]
+
+
+@dataclass
+class Row:
+    """What was seen of one fault, and by which tests."""
+
+    lines: list[str] = field(default_factory=list)
+    tests: set[str] = field(default_factory=set)
+
+
+_rows: dict[str, Row] = {}
 
 
 @pytest.fixture
@@ -21,10 +32,10 @@ def saw(request: pytest.FixtureRequest) -> Saw:
     """`saw("F1", lost=0)`: a line of the table, written before anything is asserted."""
 
     def note(fault: str, what: str = "", **figures: object) -> None:
-        said = ", ".join(
-            [*filter(None, [what]), *(f"{name.replace('_', ' ')} {value}" for name, value in figures.items())]
-        )
-        _seen.setdefault(fault, []).append(said)
+        said = [*filter(None, [what]), *(f"{name.replace('_', ' ')} {value}" for name, value in figures.items())]
+        row = _rows.setdefault(fault, Row())
+        row.lines.append(", ".join(said))
+        row.tests.add(request.node.nodeid)
 
     return note
 
@@ -43,14 +54,23 @@ def url_of(engine: Engine) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not _seen:
+    if not _rows:
         return
     terminalreporter.section("fault matrix")
-    failed = {report.nodeid for report in terminalreporter.getreports("failed")}
-    for fault, expected in EXPECTED.items():
-        terminalreporter.line(f"{fault:4} expected  {expected}")
-        for line in _seen.get(fault, []):
-            terminalreporter.line(f"     seen      {line}")
+    reports = [one for name in ("passed", "failed", "error") for one in terminalreporter.getreports(name)]
+    failed = {one.nodeid for one in reports if one.outcome == "failed"}
+    for fault in filter(_rows.get, EXPECTED):
+        row = _rows[fault]
+        seconds = sum(one.duration for one in reports if one.nodeid in row.tests)
+        verdict = "FAILED" if row.tests & failed else "held"
+        terminalreporter.line(f"{fault:4} {verdict:6} {seconds:4.0f} s  {EXPECTED[fault]}")
+        for line in row.lines:
+            terminalreporter.line(f"     seen           {line}")
         if fault in ELSEWHERE:
-            terminalreporter.line(f"     also in   {ELSEWHERE[fault]}")
+            terminalreporter.line(f"     also in        {', '.join(ELSEWHERE[fault])}")
+    untried = [fault for fault in EXPECTED if fault not in _rows]
+    terminalreporter.line(f"{len(_rows)} of {len(EXPECTED)} faults tried, not tried: {', '.join(untried) or 'none'}")
+    if not untried:
+        for goal, places in GOALS.items():
+            terminalreporter.line(f"{goal}: {', '.join(places)}")
     terminalreporter.line(f"{len(failed)} tests failed" if failed else "no test failed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from tests.faults.sender import send_all_day
 
 SECRET = "a key of the fault matrix, 32 characters and more"
 ROOT = Path(__file__).parents[2]
+_PRIVATE = re.compile(rf"{SECRET}|reader\d+@\S+|[\w.]+@example\.net|/[upcavek]/[\w-]{{20,}}")
 
 
 # --- the mail server --------------------------------------------------------------------------------------------------
@@ -281,6 +283,12 @@ def running(
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
+    assert (leaks := told_in(log)) == [], leaks
+
+
+def told_in(log: Path) -> list[str]:
+    """What no log may tell: addresses of readers, keys, and links that act."""
+    return sorted(set(_PRIVATE.findall(log.read_text(errors="replace"))))[:9]
 
 
 def started(command: list[str], settings: Settings, output: Any) -> subprocess.Popen[bytes]:

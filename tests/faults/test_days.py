@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -17,7 +16,7 @@ from digest.delivery import ledger
 from digest.install import Install
 from tests.builders import add_subscriber
 from tests.faults.conftest import Saw, url_of
-from tests.simulated import Ticking, at, settings, sink
+from tests.simulated import Ticking, at, settings, sink, write_papers
 
 pytestmark = pytest.mark.faults
 NOWHERE = "http://127.0.0.1:9"
@@ -81,21 +80,6 @@ def test_it_mails_once_a_date_over_clock_changes(pg: Engine, tmp_path: Path, saw
 def _changes(zone: str, start: datetime) -> bool:
     before, after = (start + timedelta(days=n) for n in (0, 5))
     return before.astimezone(ZoneInfo(zone)).utcoffset() != after.astimezone(ZoneInfo(zone)).utcoffset()
-
-
-def write_papers(path: Path, days: list[date], votes: int = 5) -> None:
-    lines = [
-        {
-            "id": f"2606.{day:%d}{n:03}",
-            "title": f"Paper {n} of {day:%d %B} on robots",
-            "abstract": f"We test method {n}. " * 20,
-            "listed_on": str(day),
-            "votes": votes,
-        }
-        for day in days
-        for n in range(5)
-    ]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
 @pytest.mark.parametrize("back_at", ["2026-06-12T03:00", "2026-06-12T09:00", "2026-06-12T23:00"])

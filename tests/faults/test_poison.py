@@ -154,29 +154,6 @@ def test_it_survives_clocks_that_jump(pg: Engine, tmp_path: Path, saw: Saw) -> N
     assert (found["lost"], found["dup_forbidden"], found["excused"]) == (0, 0, 0)
 
 
-def test_it_sends_on_after_a_migration(pg: Engine, tmp_path: Path, saw: Saw) -> None:
-    expected = fill(pg, 800)
-    with evil(tmp_path, "--mode", "slow", "--delay", ".003") as sink:
-        wanted = settings(url_of(pg), tmp_path, sink, smtp_connections=4)
-        with Senders(wanted, 1):
-            wait_until(lambda: len(sink.events()) > 50, 60)
-            migrate(pg)
-        old = statuses(pg)
-        migrate(pg)
-        with Senders(wanted, 1):
-            wait_until(lambda: not open_mails(pg), 60)
-        found = sink.report(expected)
-    saw(
-        "F21",
-        ledger_when_the_old_worker_had_ended=old,
-        lost=found["lost"],
-        forbidden=found["dup_forbidden"],
-        copies=found["excused"],
-    )
-    assert old.get("claimed", 0) == 0
-    assert (found["lost"], found["dup_forbidden"], found["excused"]) == (0, 0, 0)
-
-
 def test_it_mails_nobody_who_was_erased_while_claimed(pg: Engine, tmp_path: Path, saw: Saw) -> None:
     expected = fill(pg, 400)
     gone = [f"reader{n}@example.org" for n in range(380, 400)]

@@ -21,6 +21,7 @@ from digest.delivery import ledger
 from digest.install import Install
 from digest.settings import Settings
 from tests.conftest import free_port, scratch_database, wait_for
+from tests.faults.conftest import Saw
 from tests.simulated import Reader, add_readers, faults, figures, move, replay, settings, sink
 
 pytestmark = pytest.mark.faults
@@ -60,7 +61,7 @@ def environment(wanted: Settings, redis_url: str) -> dict[str, str]:
 
 
 def test_it_keeps_every_date_through_real_processes(
-    request: pytest.FixtureRequest, redis_url: str, tmp_path: Path
+    request: pytest.FixtureRequest, redis_url: str, tmp_path: Path, saw: Saw
 ) -> None:
     with scratch_database(request, "postgresql", tmp_path) as url, sink() as server, replay() as hf_url:
         wanted = settings(url, tmp_path / "var", hf_url, server.port, clock=CLOCK)
@@ -79,9 +80,11 @@ def test_it_keeps_every_date_through_real_processes(
                 running["beat"].terminate()
                 running["beat"].wait(30)
                 drain(install.engine)
-            print(figures(install.engine, server.taken))  # noqa: T201
             readers = [first_planned(install.engine, reader) for reader in readers]
-            assert faults(install.engine, readers, end - timedelta(hours=2), server.taken, install.now()) == []
+            wrong = faults(install.engine, readers, end - timedelta(hours=2), server.taken, install.now())
+            saw("F17", f"{DAYS} days through beat, two workers and web, {RATE} times as fast", wrong=len(wrong),
+                of=figures(install.engine, server.taken))  # fmt: skip
+            assert wrong == []
 
 
 def watch(install: Install, running: dict[str, subprocess.Popen[bytes]], hf_url: str) -> None:
