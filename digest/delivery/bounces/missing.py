@@ -15,7 +15,7 @@ _GAP = r"(?:[^.;!?]|\.(?=\S)){0,40}?"
 _SHORT_GAP = r"(?:[^.:;!?]|\.(?=\S)){0,30}?"
 
 _NOT = r"(?:(?:does|do|did|is|was|are|has|could)(?: ?n[o']?t| not)|can(?:'t| ?not))"
-_NO_MAIL = r"accept(?:ing)? (?:any )?(?:e-?)?mail"
+_NO_MAIL = r"accept(?:ing)? (?:any )?(?:e-?)?mail\b(?! (?:from|with|of))"
 
 _NO_LONGER = r"no longer (?:an? |with|works?|employed|valid|exist|in (?:use|service)|active|available|here|has an|on |hosted|known)"
 
@@ -36,18 +36,18 @@ _NOT_SO = rf"{_NOT}(?: (?:be|have|in|on|a|an|match|any|currently|your|[^ .]{{1,4
 _MISSING = _one_of(
     r"un ?known|un ?recogni[sz]ed|undefined|undeliverable|unroute?able",
     r"in ?valid|illegal|wrong|incorrect|bogus",
-    r"(?:non-?|in)exist\w*",
+    r"(?:non[- ]?|in)exist\w*",
     rf"{_NOT_SO}\w*",
     r"not (?:found|exist\w*|known|recogni[sz]ed|listed|valid|local|here|defined|registered|present|hosted|located|match)",
     r"not (?:a (?:valid|local|known)|in (?:our|the|use|service|list|any|directory)|on (?:this|our))",
-    rf"{_NO_LONGER}|no more\b",
+    _NO_LONGER,
     r"obsolete|discontinued|terminated|cancell?ed|(?:deleted|removed|closed)(?! (?:for|from|the)\b)",
     r"(?:has|have) (?:left|moved|changed)|is gone",
 )
 _NOBODY = _one_of(
-    r"un ?known|un ?recogni[sz]ed|non-?exist\w*",
+    r"un ?known|un ?recogni[sz]ed|non[- ]?exist\w*",
     r"in ?valid|illegal|incorrect|wrong|bad|bogus|obsolete",
-    r"no such|no(?! (?:valid|longer))|record of",
+    r"no such|no(?! (?:valid|longer|member|person)\b)|record of",
     r"not an? (?:valid|known|local|registered|existing)",
     r"unable to (?:find|locate)",
     rf"{_NOT} (?:find|locate|know|host|serve|match|have)(?: an?| any)?",
@@ -59,12 +59,12 @@ _OF_KIND = (
 
 _WHERE = _one_of(r"host(?: ?name)?", r"(?:mail ?)?domain(?: ?name)?", r"destination|system|site|mx", r"dns(?: name)?")
 _MISSING_HOST = _one_of(
-    r"un ?known|in ?valid|non-?exist\w*|unroute?able",
-    rf"{_NOT}(?: be)? (?:exist|found|find|known|valid|located|hosted|reachable|{_NO_MAIL})",
-    rf"not (?:found|exist\w*|known|valid|reachable|hosted|{_NO_MAIL})",
+    r"un ?known|non[- ]?exist\w*|unroute?able",
+    rf"{_NOT}(?: be)? (?:exist|found|find|known|located|reachable|{_NO_MAIL})",
+    rf"not (?:found|exist\w*|known|reachable|{_NO_MAIL})",
     rf"{_NO_LONGER}|lookup failed",
 )
-_NOWHERE = r"(?:un ?known|no such|bad|illegal|in ?valid|non-?existent|unroute?able)"
+_NOWHERE = r"(?:un ?known|no such|non[- ]?exist\w*|unroute?able)"
 _OF_WHAT = r"(?:(?:destination|mail|recipient|e-?mail|smtp|dns|remote|or) ){0,3}"
 
 PERSON = (
@@ -78,6 +78,9 @@ PERSON = (
 HOST = (
     rf"\b{_WHERE}s?\b{_SHORT_GAP}(?<!\w){_MISSING_HOST}",
     rf"\b{_NOWHERE} {_OF_WHAT}{_WHERE}\b",
+    # A bad name alone may be the one the sender gave itself.
+    rf"\b(?:bad|in ?valid|illegal) (?:destination|recipient) {_WHERE}\b",
+    r"illegal host/domain name found",
 )
 
 # Other ways to say it.
@@ -88,9 +91,8 @@ IDIOMS = (
     r"mx 0 \.",
     r"no mx\b",
     r"no (?:smtp|mail) service\b",
-    r"(?:does not|doesn't|not) accept (?:any )?(?:e-?)?mail\b",
-    r"accepts? no (?:e-?)?mail",
-    r"no longer accepts? (?:any )?(?:e-?)?mail\b(?! from)",
+    rf"(?:does not|doesn't|not) {_NO_MAIL}",
+    r"(?:accepts? no|no longer accepts?) (?:any )?(?:e-?)?mail\b(?! (?:from|with|of))",
     r"name or service not known",
     r"lookups? failed permanently",
     r"non-?existent hosts",
@@ -100,22 +102,22 @@ IDIOMS = (
     r"no (?:mail ?box|account|user|one|body)(?: \S{1,20}){0,3}? (?:here|by (?:that|this) name|at this address|with that name)",
     r"nobody (?:here )?by (?:that|this) name",
     r"not (?:our|an?) (?:user|customer|subscriber|receiver|local user)\b",
+    r"left the (?:company|organi[sz]ation|building)",
+    _NO_LONGER,
+    r"no match(?:es)? (?:to|for|found)",
+    r"no valid recipients for this mm",
+    r"address not found",
+    *tongues.GONE,
+)
+
+# What servers say of a missing address, and of a mail they do not like as well.
+REFUSALS = (
     r"(?:mail ?box|account|user|address) (?:is )?(?:unavailable|not available)(?! to)",
     r"mail ?box name not allowed",
     r"(?:recipient|address|rcpt)(?: address)? (?:was |has been )?(?:rejected|refused)(?! ?:)",
     r"rejected address",
     r"recipient cannot be verified",
     r"recipient (?:is )?not (?:accepted|allowed|ok)",
-    r"\bmoved to\b",
-    r"has (?:changed|moved)",
-    r"left the (?:company|organi[sz]ation|building)",
-    _NO_LONGER,
-    r"no match(?:es)? (?:to|for|found)",
-    r"no valid recipients for this mm",
-    r"not listed in",
-    r"address not found",
-    r"unknown to",
-    *tongues.GONE,
 )
 
 # The other end of the line: in the same clause it is what is missing.
@@ -128,6 +130,7 @@ OTHER_END = (
     r"\boriginat",
     r"\b(?:helo|ehlo|greeting)\b",
     r"\bclient\b",
+    r"\byou(?: a|')re not\b",
     r"\byour (?:own |mail |sending )?(?:domain|host|server|ip|name|hostname|network|system)",
     r"\byour (?:e-?mail )?address\b(?! book)",
     r"\b(?:callout|callback)\b",

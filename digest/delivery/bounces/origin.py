@@ -23,7 +23,10 @@ def _any_of(phrases: tuple[str, ...], start: str = "") -> re.Pattern[str]:
 
 _SERVER = _any_of(subjects.SERVER)
 _FAILURE_SUBJECT = _any_of(subjects.UNDELIVERED, start=r"\W{0,3}")
+_DELIVERED_SUBJECT = _any_of(subjects.DELIVERED, start=r"\W{0,3}")
 _FAILURE = _any_of(subjects.FAILURE)
+# The addresses under which servers return mail by the standards; other names may be those of a newsletter on mail.
+_MAILER = re.compile(r"(?:mailer-daemon|postmaster)@", re.IGNORECASE)
 _DAEMON = re.compile(r"mail(?:er)?[-_. ]?daemon", re.IGNORECASE)
 _SUCCESS = re.compile(r"deliver|success|accepted|relayed", re.IGNORECASE)
 _MAIL = _any_of(subjects.MAIL)
@@ -31,8 +34,8 @@ _WARNING = _any_of(subjects.WARNING)
 _REPLY_SUBJECT = _any_of(subjects.AUTOMATIC_REPLY, start=r"\W{0,2}")
 _FORWARDED = re.compile(r"\s*(?:fwd?|wg|tr|rv|enc|i|vs|re|aw|sv|antw)\s*:", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.;!?。！？](?=\s|$)|\n[ \t]*\n")
-# What newsletters, mailing lists (RFC 2369) and people who answer put in, and servers that return mail do not.
-_PERSONAL_HEADERS = ("list-unsubscribe", "list-post", "in-reply-to", "references")
+# What newsletters and mailing lists put in (RFC 2369), and servers that return mail do not.
+_BULK_HEADERS = ("list-unsubscribe", "list-post")
 _REPLY_HEADERS = (
     "x-autoreply",
     "x-autorespond",
@@ -64,11 +67,14 @@ def is_from_server(mail: Mail) -> bool:
     subject = decode_words(mail.first("subject"))
     if _REPLY_SUBJECT.match(subject):
         return False
-    if _SERVER.search(sender) or "@" not in sender:
+    if _MAILER.search(sender) or "@" not in sender:
         return True
-    if any(name in mail.fields for name in _PERSONAL_HEADERS):
+    if any(name in mail.fields for name in _BULK_HEADERS):
         return False
-    return bool(_FAILURE_SUBJECT.match(subject)) and any(map(_is_about_mail, mail.parts[:3]))
+    if _SERVER.search(sender):
+        return True
+    is_answer = "in-reply-to" in mail.fields or "references" in mail.fields
+    return not is_answer and bool(_FAILURE_SUBJECT.match(subject)) and any(map(_is_about_mail, mail.parts[:3]))
 
 
 def _is_about_mail(part: Part) -> bool:
@@ -83,8 +89,9 @@ def tells_failure(mail: Mail, words: str) -> bool:
         return True
     if is_automatic_reply(mail) and not _SERVER.search(decode_words(mail.first("from"))):
         return False
-    if _FAILURE_SUBJECT.match(decode_words(mail.first("subject"))):
-        return True
+    subject = decode_words(mail.first("subject"))
+    if _FAILURE_SUBJECT.match(subject) or _DELIVERED_SUBJECT.match(subject):
+        return not _DELIVERED_SUBJECT.match(subject)
     words = prose.before_returned_mail(words)
     # A mailer daemon writes in a language that is not known here, and only success would be worth no word.
     is_foreign = _DAEMON.search(mail.first("from")) and not _SUCCESS.search(words)

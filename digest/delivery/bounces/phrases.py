@@ -131,6 +131,8 @@ LATER = (
     r"rule imposed",
     r"sign.?up",
     r"in a few",
+    r"at (?:the|this) (?:moment|time)\b",
+    r"right now",
     r"delayed",
     r"inactive",
     r"disabled",
@@ -167,7 +169,7 @@ NETWORK = (
     r"i/o error",
     r"service (?:is )?(?:currently |temporarily )?(?:unavailable|not available)",
     r"mail(?:er)? error",
-    r"cannot open",
+    r"(?:can't|cannot|couldn't|could not|unable to) (?:create|open|write|lock|execute)",
     r"permission",
     r"lock file",
 )

@@ -52,6 +52,7 @@ _OWN_HEADER = re.compile(
     rf"|von|de|da|van|fra|från|od|от|{tongues.SENDER})\s*[:：]",
     re.IGNORECASE,
 )
+_TO_LINE = re.compile(r"^[ \t>]{0,9}to[ \t]{0,9}:(.{1,500})$", re.IGNORECASE | re.MULTILINE)
 _NOT_THE_RECIPIENT = re.compile(
     r"\b(?:mail from:|from:?|sender:?|contact|assistance|help|postmaster|administrator|abuse|support|questions?"
     r"|write to|reply to|if|try|as|"
@@ -107,7 +108,14 @@ def find(text: str, own: frozenset[str]) -> list[Finding]:
     in_sentences = _merged(foreign)
     if built_around or len(in_sentences) == 1:
         return built_around or in_sentences
-    return _merged([hit for hit in hits if hit.is_plain and not _ROBOT.match(hit.address)])
+    named_itself = _merged([hit for hit in hits if hit.is_plain and not _ROBOT.match(hit.address)])
+    return named_itself or _addressed(text, own)
+
+
+def heading(text: str, address: str) -> str:
+    """The line that opens the list whose first entry an address is: the reason may stand there alone."""
+    above = text[: max(text.find(address), 0)].rpartition("\n")[0].rstrip()
+    return above.rpartition("\n")[2] if above.endswith(":") else ""
 
 
 def find_names(text: str, domain: str) -> list[Finding]:
@@ -119,6 +127,17 @@ def find_names(text: str, domain: str) -> list[Finding]:
     block = text[heading.end() :].lstrip("\n").partition("\n\n")[0]
     lines = (_NAME_LINE.match(line) for line in block.split("\n")[:MOST_ADDRESSES])
     return [Finding(f"{match[1]}@{domain}", match.string, True) for match in lines if match]
+
+
+def _addressed(text: str, own: frozenset[str]) -> list[Finding]:
+    """Whom the mail was addressed to, where a server repeats that and says nothing else."""
+    named = [address for line in _TO_LINE.findall(text) for address in addresses_in(line)]
+    others = dict.fromkeys(_bare(address) for address in named if address.lower() not in own)
+    return [Finding(address, text, True) for address in others] if len(others) == 1 else []
+
+
+def _bare(address: str) -> str:
+    return re.sub(r"^(?:smtp|rfc822|mailto)[=:;]", "", address.lstrip("'`-"), flags=re.IGNORECASE)
 
 
 def _hits(text: str) -> list[Finding]:
@@ -144,7 +163,7 @@ def _in_line(line: str, opens: bool) -> list[tuple[int, str, bool]]:
     ends = 0
     for match in _ADDRESS.finditer(line[:2000]):
         before, after = line[: match.start()], line[match.end() :]
-        address = re.sub(r"^(?:smtp|rfc822|mailto)[=:;]", "", match[1].lstrip("'`-"), flags=re.IGNORECASE)
+        address = _bare(match[1])
         if _NOT_THE_RECIPIENT.search(before[-60:]):
             continue
         leads = bool(_LEAD.match(before)) and not found and (opens or not _SENTENCE_GOES_ON.match(after))

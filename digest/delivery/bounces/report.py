@@ -146,15 +146,15 @@ def _told(returned: _Returned) -> list[Bounce]:
     if not told:
         only = _only_recipient(returned, [])
         return [_of_words(returned, only, words, words)] if only else []
-    return [_of_words(returned, one.address, one.words, words if len(told) == 1 else "") for one in told]
+    around = words if len(told) == 1 else prose.heading(words, told[0].address)
+    return [_of_words(returned, one.address, one.words, around) for one in told]
 
 
 def _of_words(returned: _Returned, recipient: str, about: str, around: str) -> Bounce:
     status = status_of("", about) or status_of("", around)
     if origin.is_warning(returned.mail, returned.words):
         return returned.bounce(Kind.SOFT, recipient, status, about)
-    own_words = about.replace(recipient, " ", 1)
     whole = prose.before_returned_mail(around)
-    sayings = [quoted_reply(own_words), quoted_reply(whole), own_words, whole]
-    kind = _first_verdict(status, sayings, whole or own_words, recipient)
-    return returned.bounce(kind, recipient, status, own_words)
+    sayings = [quoted_reply(about), quoted_reply(whole), about, whole]
+    kind = _first_verdict(status, sayings, f"{about}\n{whole}", recipient)
+    return returned.bounce(kind, recipient, status, about.replace(recipient, " ", 1))

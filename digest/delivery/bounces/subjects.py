@@ -9,7 +9,7 @@ SERVER = (
     r"post[-_. ]?master",
     r"mail ?delivery",
     r"delivery (?:sub)?system",
-    r"mail (?:system|administrator|router|server|gateway|transfer|filter)",
+    r"mail[-_ ](?:system|administrator|router|server|gateway|transfer|filter)",
     r"system ?administrator",
     r"daemon@",
     r"mail ?(?:system|router|marshal)",
@@ -47,6 +47,7 @@ UNDELIVERED = (
     r"error (?:sending|delivering)",
     r"bounce",
     r"postmaster notify",
+    r"error report",
     r"(?:your )?(?:request|posting|post|submission) (?:to|from|for) .{1,100} (?:rejected|refused|denied)",
     r"you are not (?:a )?(?:member|allowed|subscribed)",
     r"unzustellbar|nicht zugestellt|nicht zustellbar|zustell\w* ?(?:fehl|gescheit|nicht|verz)|zustellungsfehler",
@@ -67,7 +68,15 @@ UNDELIVERED = (
     r"|发送失败|系统退|배달|전달|반송|전송",
 )
 
-# Anywhere in the words of a server: the same.
+# At the start of a subject: mail that did arrive.
+DELIVERED = (
+    r"(?:successful|delivered|relayed|expanded)\b",
+    r"(?:your )?(?:message|mail|e-?mail) (?:was|has been|is) (?:successfully )?(?:delivered|received)",
+    r"zugestellt|[üu]bermittelt|remis|distribu[ée]|entregad[oa]|consegnat[oa]|entregue|bezorgd|levererat|leveret|levert",
+    r"dostarczono|doru[čc]eno|k[ée]zbes[íi]tve|teslim edildi|доставлено|配信済|已送达|已傳送|已传递|배달됨",
+)
+
+# Anywhere in the words of a server: mail that did not arrive.
 FAILURE = (
     r"undeliver",
     r"not (?:be )?(?:able to )?(?:deliver|sent|send|reach|reached|accepted|transmit|relay)",
@@ -104,6 +113,7 @@ FAILURE = (
     r"не (?:может|удалось|доставл|был)|сбой|ошибк|неизвест|не вдалося",
     r"αποτυχ|נכשל|לא ניתן|فشل|تعذر",
     r"không|ไม่|gagal|tidak",
+    r"반송|존재하지|없는",
     r"ません|届|エラー|失败|失敗|退回|退信|不存在|错误|錯誤|無法|无法|하지 못|실패|오류|수 없",
 )
 

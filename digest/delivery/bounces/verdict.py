@@ -26,6 +26,9 @@ _GONE_CODE = re.compile(r"5\.1\.(?:[1236]|10|351)$|5\.4\.(?:4|310)$")
 
 _SOFT = re.compile("|".join((*phrases.SOFT, *tongues.SOFT)))
 _GONE = re.compile("|".join((*missing.PERSON, *missing.HOST, *missing.IDIOMS)))
+_GONE_OR_REFUSED = re.compile("|".join((_GONE.pattern, *missing.REFUSALS)))
+# Beside any other code a refusal may mean the mail.
+_OPEN_CODE = re.compile(r"5\.[015]\.")
 _OTHER_END = re.compile("|".join(missing.OTHER_END))
 _CLAUSE_END = re.compile(r"[;!?]|\.(?= |$)| - ")
 # Names of block lists inside a link.
@@ -39,7 +42,7 @@ _AFTER_TEXT = re.compile(r"in reply to end of data|after end of data|after i sen
 # Refused before the recipient was named.
 _BEFORE_RECIPIENT = re.compile(
     r"sender was rejected|in reply to (?:mail from|helo|ehlo|banner)|after (?:pipelined )?mail from|refused to talk to me"
-    r"|after initial connection|\[mail_?from\]"
+    r"|after initial connection|\[mail ?from\]"
 )
 _RETRIED_NAME = re.compile(r"no mx found|null mx|does not accept (?:any )?mail|no mx record")
 
@@ -71,7 +74,7 @@ def judge(code: str | None, text: str, around: str = "") -> Kind | None:
         return Kind.SOFT
     if not (code and code[0] == "5") and (reply := _REPLY.search(words)) and reply[1] == "4":
         return Kind.SOFT
-    if gone := _gone(words):
+    if gone := _gone(words, _GONE_OR_REFUSED if not code or _OPEN_CODE.match(code) else _GONE):
         # Who took the address and refused after the text refused the text, whatever he calls it.
         refused_text = _AFTER_TEXT.search(_plain(around or text)) and not (code and _GONE_CODE.match(code))
         return Kind.SOFT if refused_text or all(map(_OTHER_END.search, gone)) else Kind.HARD
@@ -80,11 +83,11 @@ def judge(code: str | None, text: str, around: str = "") -> Kind | None:
     return None
 
 
-def _gone(words: str) -> list[str]:
+def _gone(words: str, saying: re.Pattern[str]) -> list[str]:
     """The clauses that say somebody or something is missing."""
     clauses, start = [], 0
     for end in (*(match.start() for match in _CLAUSE_END.finditer(words)), len(words)):
-        if _GONE.search(words, start, end):
+        if saying.search(words, start, end):
             clauses.append(words[start:end])
         start = end
     return clauses
@@ -110,4 +113,4 @@ def _plain(text: str) -> str:
     """Lower case on one line, without what an address or a link could smuggle in, and without repeated reply codes."""
     text = _URL.sub(" ", text[:TEXT_CHARS])
     text = re.sub(r"(?<!\d)([245]\d\d)-(?:[245]\.\d{1,3}\.\d{1,3} )?", r"\1 ", text)
-    return " ".join(_ADDRESS.sub(" ", text).lower().split())
+    return " ".join(_ADDRESS.sub(" ", text).lower().replace("_", " ").split())

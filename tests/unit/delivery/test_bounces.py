@@ -104,6 +104,36 @@ def test_it_is_not_fooled_by_an_address_that_reads_like_a_verdict() -> None:
     assert verdicts(parse(report(row))) == [("soft", "user-unknown@example.com")]
 
 
+def test_it_reads_the_address_that_was_written_to_as_the_one_that_is_missing() -> None:
+    row = failed("ann@example.com", "5.0.0", "553 <ann@example.com> isn't here")
+    assert verdicts(parse(report(row))) == [("hard", "ann@example.com")]
+    row = failed("ann@example.com", "5.0.0", "553 <b+signed@papers.example> isn't here")
+    assert verdicts(parse(report(row))) == [("soft", "ann@example.com")]
+
+
+def letter(body: str, media_type: str = "text/plain") -> bytes:
+    """A mail of a daemon that says all in its own words."""
+    return (
+        "From: MAILER-DAEMON@mx.example\nTo: b+signed@papers.example\nSubject: Re\n"
+        f"Content-Type: {media_type}; charset=utf-8\n\n{body}\n"
+    ).encode()
+
+
+def test_it_takes_an_address_and_where_it_was_expanded_from_for_one() -> None:
+    body = "Delivery failed:\n\n<ann@else.example> (expanded from\n    <ann@example.com>): no such user"
+    assert verdicts(parse(letter(body))) == [("hard", "ann@else.example")]
+
+
+def test_it_calls_the_word_of_a_daemon_in_an_unknown_language_soft() -> None:
+    assert verdicts(parse(letter("Barua pepe haikufika:\n\nann@example.com"))) == [("soft", "ann@example.com")]
+    assert parse(letter("ann@example.com: delivered to mailbox")) == []
+
+
+def test_it_does_not_read_what_html_does_not_show() -> None:
+    body = "<style>\nhidden@else.example: no such user\n</style><p>Delivery failed:</p><p>ann@example.com: mailbox full</p>"
+    assert verdicts(parse(letter(body, "text/html"))) == [("soft", "ann@example.com")]
+
+
 def test_it_calls_a_late_mail_soft_whatever_is_said() -> None:
     row = failed("ann@example.com", "5.1.1", "550 user unknown", action="delayed")
     assert verdicts(parse(report(row))) == [("soft", "ann@example.com")]
