@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from functools import partial
 
 from markupsafe import Markup
 
@@ -26,10 +25,11 @@ from digest.rendering.mime import Sender
 from digest.rendering.pages import Pages
 from digest.rendering.renderer import Renderer
 from digest.rendering.subject import PREHEADER_TITLE_MAX, subject_of
-from digest.rendering.view import DigestView, Links, LinkView, card, clip, counts, disarmed, footer
+from digest.rendering.view import DigestView, LinkView, card, clip, counts, footer
 from digest.rendering.wording import Words, words_for
 from digest.settings import data_root
-from digest.subscribers import tokens
+from digest.subscribers.signer import Signer
+from digest.subscribers.tokens import Links, MailLinks
 
 AT = datetime(2026, 6, 9, 5, tzinfo=UTC)
 SENDER = Sender(
@@ -48,7 +48,7 @@ class PlainWay:
         self._pages = Pages(data_root() / "templates" / "email")
 
     def fill(
-        self, edition: Edition, to: str, language: str, links: Links, message_id: str, dated_at: datetime
+        self, edition: Edition, to: str, language: str, links: MailLinks, message_id: str, dated_at: datetime
     ) -> bytes:
         text, html, subject = self.parts(edition, language, links)
         message = EmailMessage(policy=SMTP.clone(max_line_length=76))
@@ -59,16 +59,16 @@ class PlainWay:
         return message.as_bytes()
 
     def parts(
-        self, edition: Edition, language: str, links: Links, forms: Sequence[Form] | None = None
+        self, edition: Edition, language: str, links: MailLinks, forms: Sequence[Form] | None = None
     ) -> tuple[str, str, str]:
         """The text part, the HTML part and the subject. `forms` as `layout.plan` gives them; all in full without."""
         words = words_for(language)
         shown = forms or [Form.FULL] * len(edition.picks)
-        votes = links.votes([pick.paper.id for pick in edition.picks])
+        votes = zip(links.more, links.less, strict=True)
         html_items, text_items = "", ""
         for place, (pick, form, tokens_) in enumerate(zip(edition.picks, shown, votes, strict=True)):
             if form is Form.COUNTED:
-                more = LinkView(words.more_on_the_web(len(shown) - place), links.edition)
+                more = LinkView(words.more_on_the_web(len(shown) - place), self._page("e", links.edition))
                 html_items += self._pages.html("_parts/more", link=more)
                 text_items += f"{more.label}: {more.url}\n\n"
                 break
@@ -94,38 +94,36 @@ class PlainWay:
         text_view = replace(view, items=text_items, footer=closing, heading=wrap(view.heading), lead=wrap(view.lead))
         return self._pages.text("digest/body", view=text_view, **values), html, subject
 
-    def _card(self, pick: Pick, index: int, words: Words, edition: Edition, votes: tuple[str, str]) -> tuple[str, str]:
-        base = f"{self._sender.public_url}/v/"
+    def _page(self, name: str, token: bytes) -> str:
+        return f"{self._sender.public_url}/{name}/{token.decode()}"
+
+    def _card(
+        self, pick: Pick, index: int, words: Words, edition: Edition, votes: tuple[bytes, bytes]
+    ) -> tuple[str, str]:
+        more, less_of_it = (self._page("v", token) for token in votes)
         html_rows, text_rows = "", ""
-        places = [
-            place
-            for place, reason in enumerate(pick.reasons)
-            if reason.kind is ReasonKind.FRESH or reason.contribution > 0
-        ]
-        for place in places[: REASONS[index]]:
-            reason = pick.reasons[place]
+        for place, reason in enumerate(pick.reasons[: REASONS[index]]):
             phrase = words.reason(reason, pick.votes, pick.votes_gained, edition.dated_on)
-            less = "" if reason.kind is ReasonKind.FRESH else f"{base}{votes[1]}/{place}"
+            less = "" if reason.kind is ReasonKind.FRESH else f"{less_of_it}/{place}"
             html_rows += self._pages.html("_parts/reason", words=words, reason=Markup(phrase_html(phrase)), less=less)
             text_rows += wrap("* " + str(phrase), 2, 4) + "\n"
         label = words.second_chance() if pick.is_second_chance else ""
         both = replace(
             card(pick.paper, words, self._sender),
             counts=counts(words, pick.votes, pick.paper.comments),
-            more=base + votes[0],
-            less=base + votes[1],
+            more=more,
+            less=less_of_it,
         )
-        in_text = replace(both, more=base + disarmed(votes[0]), less=base + disarmed(votes[1]))
         label_html = Markup(self._pages.html("_parts/label", label=label)) if label else ""
         html = self._pages.html(
             "_parts/" + HTML_FORMS[index], card=replace(both, label=label_html, reasons=Markup(html_rows))
         )
         text = self._pages.text(
-            "_parts/" + TEXT_FORMS[index], card=replace(in_text, label=label and label + "\n", reasons=text_rows)
+            "_parts/" + TEXT_FORMS[index], card=replace(both, label=label and label + "\n", reasons=text_rows)
         )
         return html, text
 
-    def _view(self, edition: Edition, words: Words, links: Links, subject: str) -> DigestView:
+    def _view(self, edition: Edition, words: Words, links: MailLinks, subject: str) -> DigestView:
         titles = [card(pick.paper, words, self._sender) for pick in edition.picks[:3]]
         also = words.also([clip(one.title, PREHEADER_TITLE_MAX) for one in titles[1:]])
         opening = clip(titles[0].gist or titles[0].title, 2 * PREHEADER_TITLE_MAX)
@@ -133,28 +131,17 @@ class PlainWay:
         return DigestView(
             footer=replace(
                 foot,
-                change=LinkView(foot.change.label, links.preferences),
-                pause=LinkView(foot.pause.label, links.preferences + "#pause"),
-                unsubscribe=LinkView(foot.unsubscribe.label, links.unsubscribe),
+                change=LinkView(foot.change.label, self._page("p", links.preferences)),
+                pause=LinkView(foot.pause.label, self._page("p", links.preferences) + "#pause"),
+                unsubscribe=LinkView(foot.unsubscribe.label, self._page("u", links.unsubscribe)),
                 closing=words.closing(edition.weighed, edition.next_on),
             ),
-            web=LinkView(words.all_on_the_web(), links.edition),
+            web=LinkView(words.all_on_the_web(), self._page("e", links.edition)),
             subject=subject,
             preheader=also if len(titles) > 1 else opening,
             heading=words.heading(edition.kind, edition.dated_on),
             lead=words.lead(edition.kind, len(edition.picks), edition.covers_from, edition.covers_to),
         )
-
-
-def real_links(signer: tokens.Links, number: int) -> Links:
-    """As the pipeline makes them: signed for subscriber and delivery `number`."""
-    url = SENDER.public_url
-    return Links(
-        preferences=f"{url}/p/{signer.preferences(number)}",
-        unsubscribe=f"{url}/u/{signer.unsubscribe(number)}",
-        edition=f"{url}/e/{signer.edition(number)}",
-        votes=lambda ids: signer.votes(number, ids, number),
-    )
 
 
 def cpu_ms(work: Callable[[], object], times: int, rounds: int) -> float:
@@ -169,10 +156,6 @@ def cpu_ms(work: Callable[[], object], times: int, rounds: int) -> float:
     return best * 1000
 
 
-def _as_given(given: Sequence[tuple[str, str]], _paper_ids: Sequence[int]) -> Sequence[tuple[str, str]]:
-    return given
-
-
 def measure(size: int, readers: int, rounds: int) -> dict[str, float | int]:
     """`size` papers a digest out of 100 of the day; readers' editions differ in order."""
     picks = [gallery.a_pick(number, gallery.REASONS[number % len(gallery.REASONS)]) for number in range(100)]
@@ -180,36 +163,34 @@ def measure(size: int, readers: int, rounds: int) -> dict[str, float | int]:
         gallery.an_edition([picks[(start * 7 + place * (1 + start % 3)) % 100] for place in range(size)])
         for start in range(readers)
     ]
-    signer = tokens.Links(tokens.Signer([b"k" * 32]))
+    signed = Links(Signer([b"k" * 32]), "bounces.example.org")
     before = inline.calls
     start = time.process_time()
     sheet = Renderer(SENDER).prepare([pick.paper for pick in picks], ["en"])
     prepared_ms = (time.process_time() - start) * 1000
     calls = inline.calls - before
-    known = gallery.links(SENDER, "bench")
-    made = [known.votes([pick.paper.id for pick in edition.picks]) for edition in editions]
-    fixed = [replace(known, votes=partial(_as_given, given)) for given in made]
+    known = [signed.of_mail(number, number, size) for number in range(readers)]
 
-    def fill(links: Callable[[int], Links]) -> Callable[[], None]:
+    def fill(links: Callable[[int], MailLinks]) -> Callable[[], None]:
         def all_readers() -> None:
             for number, edition in enumerate(editions):
                 sheet.fill(edition, "ann@example.com", "en", links(number), "<abcdefgh.1@example.org>", AT)
 
         return all_readers
 
-    fill(lambda number: fixed[number])()
-    joined = cpu_ms(fill(lambda number: fixed[number]), 1, rounds) / readers
-    signed = cpu_ms(fill(lambda number: real_links(signer, number)), 1, rounds) / readers
+    fill(lambda number: known[number])()
+    joined = cpu_ms(fill(lambda number: known[number]), 1, rounds) / readers
+    whole = cpu_ms(fill(lambda number: signed.of_mail(number, number, size)), 1, rounds) / readers
     plain = PlainWay(SENDER)
     plainly = cpu_ms(
-        lambda: plain.fill(editions[0], "ann@example.com", "en", fixed[0], "<abcdefgh.1@example.org>", AT), 3, 3
+        lambda: plain.fill(editions[0], "ann@example.com", "en", known[0], "<abcdefgh.1@example.org>", AT), 3, 3
     )
-    mail = sheet.fill(editions[0], "ann@example.com", "en", fixed[0], "<abcdefgh.1@example.org>", AT)
+    mail = sheet.fill(editions[0], "ann@example.com", "en", known[0], "<abcdefgh.1@example.org>", AT)
     return {
         "papers_in_a_mail": size,
         "bytes": len(mail),
         "fill_cpu_ms": round(joined, 4),
-        "fill_and_sign_cpu_ms": round(signed, 4),
+        "fill_and_sign_cpu_ms": round(whole, 4),
         "plain_cpu_ms": round(plainly, 2),
         "times_less": round(plainly / joined),
         "prepare_100_papers_cpu_ms": round(prepared_ms, 1),

@@ -28,7 +28,8 @@ from sqlalchemy import Engine, func, select
 from digest.db.engine import make_engine
 from digest.db.schema import migrate
 from digest.db.tables import listings, papers, subscribers
-from digest.subscribers.tokens import Links, Signer
+from digest.subscribers.signer import Signer
+from digest.subscribers.tokens import Links
 
 SECRET = "b" * 40
 DAYS = 730

@@ -19,7 +19,6 @@ from digest.delivery import dkim
 from digest.delivery.board import OwnBoard, RedisBoard, SharedBoard
 from digest.delivery.halt import Stop
 from digest.delivery.journal import Journal
-from digest.delivery.links import Addresses
 from digest.delivery.smtp import Pool, Security, Server
 from digest.delivery.throttle import Throttle
 from digest.ranking.shelf import ModelShelf
@@ -27,7 +26,8 @@ from digest.rendering.mime import Sender
 from digest.rendering.renderer import Renderer
 from digest.rendering.stock import Stock
 from digest.settings import MASK, Settings, SettingsError
-from digest.subscribers.tokens import Links, signer_of
+from digest.subscribers.signer import signer_of
+from digest.subscribers.tokens import Links
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,6 @@ class Install:
     @cached_property
     def links(self) -> Links:
         return Links(signer_of(self.settings), self.settings.envelope_domain)
-
-    @cached_property
-    def addresses(self) -> Addresses:
-        return Addresses(self.settings.public_url, self.links)
 
     @cached_property
     def sender(self) -> Sender:

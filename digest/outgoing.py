@@ -2,61 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from digest.delivery import ledger
-from digest.delivery.links import message_id
+from digest.delivery.links import message_id, of_letter
 from digest.delivery.send import Make
 from digest.delivery.smtp import Envelope
 from digest.editions import store
 from digest.editions.edition import Edition, Kind
 from digest.install import Install
-from digest.rendering.sheet import Sheet
+from digest.subscribers.tokens import MailLinks
 
 
 def prepare(install: Install, claims: Sequence[ledger.Claim]) -> Make:
     """What the mails of a page share, made once: their editions, and every paper rendered, inlined and encoded."""
     install.stock.refresh()
     ids = [claim.id for claim in claims if claim.dated_on is not None]
-    frozen = store.load_editions(install.engine, ids, install.stock.papers)
-    editions, sheet = _sheet(install, frozen, {claim.language for claim in claims})
-    domain, signer = install.settings.from_domain, install.dkim
+    editions = store.load_editions(install.engine, ids, install.stock.papers)
+    papers = {pick.paper.id: pick.paper for edition in editions.values() for pick in edition.picks}
+    languages = {claim.language for claim in claims}
+    sheet, spoilt = install.stock.sheet(papers.values(), languages) if papers else (None, set())
+    unfit = spoilt & papers.keys()
+    links, domain, signer = install.links, install.settings.from_domain, install.dkim
+    is_tracking = install.settings.click_tracking
 
     def make(claim: ledger.Claim) -> Envelope:
         id, edition = message_id(claim, domain), editions.get(claim.id)
+        to, language, at = claim.email, claim.language, claim.mailed_at
         if edition is None:
-            links = install.addresses.of_letter(claim)
-            data = install.renderer.letter(
-                claim.mail, claim.email, claim.context, claim.language, links, id, claim.mailed_at
-            )
+            own = of_letter(links, claim)
+            data = install.renderer.letter(claim.mail, to, claim.context, language, own, id, at)
         elif edition.kind is Kind.QUIET or sheet is None:
-            data = install.renderer.quiet(
-                edition, claim.email, claim.language, install.addresses.of_digest(edition), id, claim.mailed_at
-            )
+            own = links.of_mail(claim.subscriber_id, claim.id)
+            data = install.renderer.quiet(edition, to, language, own, id, at)
         else:
-            links = install.addresses.of_digest(edition, install.settings.click_tracking)
-            data = sheet.fill(edition, claim.email, claim.language, links, id, claim.mailed_at)
+            clicked = [pick.paper.id for pick in edition.picks] if is_tracking else ()
+            own = links.of_mail(claim.subscriber_id, claim.id, len(edition.picks), clicked)
+            if unfit:
+                edition, own = _without(unfit, edition, own)
+            data = sheet.fill(edition, to, language, own, id, at)
         if signer is not None:
-            data = signer.sign(data, claim.mailed_at, is_canonical=True)
+            data = signer.sign(data, at, is_canonical=True)
         # Every mail of the renderer is quoted-printable without a dot at the start of a line.
-        return Envelope(claim.id, install.links.envelope_sender(claim.id), claim.email, data, is_stuffed=True)
+        return Envelope(claim.id, own.return_path, to, data, is_stuffed=True)
 
     return make
 
 
-def _sheet(
-    install: Install, editions: Mapping[int, Edition], languages: set[str]
-) -> tuple[Mapping[int, Edition], Sheet | None]:
-    """The papers of these editions, rendered; a paper that cannot be is left out of the editions that have it."""
-    papers = {pick.paper.id: pick.paper for edition in editions.values() for pick in edition.picks}
-    if not papers:
-        return editions, None
-    sheet, spoilt = install.stock.sheet(papers.values(), languages)
-    if spoilt.isdisjoint(papers):
-        return editions, sheet
-    return {id: _without(edition, spoilt) for id, edition in editions.items()}, sheet
-
-
-def _without(edition: Edition, paper_ids: set[int]) -> Edition:
-    return replace(edition, picks=tuple(pick for pick in edition.picks if pick.paper.id not in paper_ids))
+def _without(paper_ids: set[int], edition: Edition, links: MailLinks) -> tuple[Edition, MailLinks]:
+    """Without the papers that cannot be rendered. The links of the others still name their places in the whole edition."""
+    kept = [place for place, pick in enumerate(edition.picks) if pick.paper.id not in paper_ids]
+    picks = tuple(edition.picks[place] for place in kept)
+    less, more = ([tokens[place] for place in kept] for tokens in (links.less, links.more))
+    clicks = [links.clicks[place] for place in kept] if links.clicks else ()
+    return replace(edition, picks=picks), links._replace(less=less, more=more, clicks=clicks)

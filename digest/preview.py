@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 from digest.db.engine import reading
 from digest.editions import store
+from digest.editions.build import pick
 from digest.editions.candidates import Candidates
-from digest.editions.edition import Edition, Kind, Pick
+from digest.editions.edition import Edition, Kind
 from digest.feedback import signals
 from digest.install import Install
 from digest.papers.store import votes_gained
 from digest.ranking import profile
-from digest.ranking.choice import ReasonKind
 from digest.ranking.rank import Day, Reader, prepare, rank
 from digest.subscribers import rows
 from digest.subscribers.address import AddressRefused, parse
@@ -39,16 +39,7 @@ def choose(day: Day, reader: Reader, now: datetime, gained: dict[int, int] | Non
     """What `reader` would get of `day`; an edition that is stored nowhere."""
     papers = {paper.id: paper for paper in day.papers}
     [choices] = rank(day, [reader], now)
-    picks = tuple(
-        Pick(
-            papers[choice.paper_id],
-            choice.reasons,
-            papers[choice.paper_id].votes,
-            (gained or {}).get(choice.paper_id),
-            any(reason.kind is ReasonKind.SECOND_CHANCE for reason in choice.reasons),
-        )
-        for choice in choices
-    )
+    picks = tuple(pick(choice, papers[choice.paper_id], gained or {}, {}) for choice in choices)
     start = (now - timedelta(days=PREVIEW_DAYS)).date()
     return Edition(
         0, reader.subscriber_id, now.date(), Kind.DAILY, picks, len(day.papers), start, now.date(), None, now
@@ -87,5 +78,6 @@ def _mail(install: Install, day: Day, reader: Reader, to: str, now: datetime) ->
             "there is no paper to show for that day. Fetch some with `digest ingest`, or give another --date."
         )
     sheet = install.renderer.prepare([pick.paper for pick in edition.picks], [reader.preferences.language])
-    links = install.addresses.of_digest(edition, install.settings.click_tracking)
+    clicked = [one.paper.id for one in edition.picks] if install.settings.click_tracking else ()
+    links = install.links.of_mail(reader.subscriber_id, edition.id, len(edition.picks), clicked)
     return sheet.fill(edition, to, reader.preferences.language, links, f"<preview@{install.settings.from_domain}>", now)

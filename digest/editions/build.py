@@ -14,6 +14,8 @@ from digest.subscribers.subscriber import Preferences, Quiet
 
 FIRST_DAYS = 7  # the first edition is the best of the last days
 LONGEST_DAYS = 14  # nothing older is new to anyone, however long they were away
+MOST_TOLD = 2  # reasons under a paper
+WORTH_TELLING = 0.2  # of the strongest reason's share of the score
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def build(
 
     `voted_on` is paper id -> the reader's own date on which they voted.
     """
-    picks = tuple(_pick(choice, papers[choice.paper_id], gained, voted_on or {}) for choice in choices)
+    picks = tuple(pick(choice, papers[choice.paper_id], gained, voted_on or {}) for choice in choices)
     if not picks and (planned.preferences.quiet is not Quiet.TELL or planned.kind is Kind.FIRST):
         return None
     return Edition(
@@ -70,10 +72,21 @@ def build(
     )
 
 
-def _pick(choice: Choice, paper: Paper, gained: Mapping[int, int], voted_on: Mapping[int, date]) -> Pick:
+def pick(choice: Choice, paper: Paper, gained: Mapping[int, int], voted_on: Mapping[int, date]) -> Pick:
+    """A choice with all that is said of it: `gained` votes by paper id, `voted_on` as for `build`."""
     is_late = any(reason.kind is ReasonKind.SECOND_CHANCE for reason in choice.reasons)
-    reasons = tuple(_dated(reason, voted_on) for reason in choice.reasons)
+    reasons = tuple(_dated(reason, voted_on) for reason in told(choice.reasons))
     return Pick(paper, reasons, paper.votes, gained.get(paper.id), is_late)
+
+
+def told(reasons: Sequence[Reason]) -> list[Reason]:
+    """What a reader is told of the terms of a score, strongest first: at most MOST_TOLD, and none that hardly counted.
+
+    Their contributions are left out: they have done their part, and so the same reason of two readers is the same value.
+    """
+    least = WORTH_TELLING * reasons[0].contribution if reasons else 0.0
+    counted = [one for one in reasons if one.kind is ReasonKind.FRESH or one.contribution >= least > 0.0]
+    return [one._replace(contribution=0.0) for one in counted[:MOST_TOLD]]
 
 
 def _dated(reason: Reason, voted_on: Mapping[int, date]) -> Reason:

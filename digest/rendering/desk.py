@@ -8,7 +8,7 @@ from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
 
-from digest.editions.edition import Kind
+from digest.editions.edition import Kind, Pick
 from digest.papers.paper import Paper
 from digest.papers.text import clip
 from digest.ranking.choice import Reason, ReasonKind
@@ -20,7 +20,7 @@ from digest.rendering.pages import Pages
 from digest.rendering.quoted import encode
 from digest.rendering.skeleton import Skeleton, compile_skeleton, escaped, html_piece, slot, text_piece
 from digest.rendering.subject import PREHEADER_TITLE_MAX, subject_of
-from digest.rendering.view import CardView, LinkView, card, counts, digest_view
+from digest.rendering.view import CardView, LinkView, card, counts, digest_view, page
 from digest.rendering.wording import Phrase, words_for
 
 HTML_FORMS = ("hero", "full", "short", "line")
@@ -95,17 +95,18 @@ class Desk:
 
     def _make_pieces(self) -> None:
         html, words = self._pages.html, self.words
-        less = f"{self._sender.public_url}/v/{slot('less')}/{slot('place')}"
+        less = page(self._sender, "v", "less") + f"/{slot('place')}"
         label, section, more, self._reason, self._plain_reason = self._pages.inlined_parts([
             html("_parts/label", label=words.second_chance()),
             html("_parts/section", section=words.in_brief()),
-            html("_parts/more", link=LinkView(slot("label"), slot("edition"))),
+            html("_parts/more", link=LinkView(slot("label"), page(self._sender, "e", "edition"))),
             html("_parts/reason", words=words, reason=slot("reason"), less=less),
             html("_parts/reason", words=words, reason=slot("reason"), less=""),
         ])  # fmt: skip
         self._label = encode(label)
         self.label_bytes = len(label)
         self._more = compile_skeleton(more)
+        self._more_text = compile_skeleton(f"{slot('label')}: {page(self._sender, 'e', 'edition')}\n\n")
         self.section = encode(section), encode(self._pages.text("_parts/section", section=words.in_brief()))
         self.also = html_piece(words.also([""]))
 
@@ -138,52 +139,45 @@ class Desk:
             text=tuple(compile_skeleton(part) for part in texts),
         )
 
-    def fragment(self, paper: Paper) -> Fragment:
-        if paper.id not in self._fragments:
-            self.add([paper])
-        return self._fragments[paper.id]
+    def fragments(self, picks: Sequence[Pick]) -> list[Fragment]:
+        """The papers of an edition; rendered now where they were not yet."""
+        known = self._fragments
+        try:
+            return [known[pick.paper.id] for pick in picks]
+        except KeyError:
+            self.add([pick.paper for pick in picks])
+            return [known[pick.paper.id] for pick in picks]
 
-    def card(
-        self, fragment: Fragment, form: int, votes: int | None, comments: int | None, is_second_chance: bool
-    ) -> Card:
+    def card(self, fragment: Fragment, form: int, pick: Pick) -> Card:
         """A paper in the form with index `form` of HTML_FORMS, its counts as they were when the edition was frozen."""
-        key = (form, votes, is_second_chance)
-        if key not in fragment.cards:
-            said, label, label_text = self.marks(votes, comments, is_second_chance)
+        key = (form, pick.votes, pick.is_second_chance)
+        card = fragment.cards.get(key)
+        if card is None:
+            said, label, label_text = self.marks(pick)
             left_open = CARD_SLOTS if form < 3 else ()
-            fragment.cards[key] = Card(
+            card = fragment.cards[key] = Card(
                 fragment.html[form].bind({"counts": said, "label": label}, left_open),
                 fragment.text[form].bind({"counts": said, "label": label_text}, left_open),
             )
-        return fragment.cards[key]
+        return card
 
-    def marks(self, votes: int | None, comments: int | None, is_second_chance: bool) -> tuple[bytes, bytes, bytes]:
+    def marks(self, pick: Pick) -> tuple[bytes, bytes, bytes]:
         """The counts for both parts, the label for the HTML and for the text part."""
-        said = text_piece(counts(self.words, votes, comments))
-        return (
-            (said, self._label, text_piece(self.words.second_chance() + "\n")) if is_second_chance else (said, b"", b"")
-        )
+        said = text_piece(counts(self.words, pick.votes, pick.paper.comments))
+        if not pick.is_second_chance:
+            return said, b"", b""
+        return said, self._label, text_piece(self.words.second_chance() + "\n")
 
-    def counted(self, number: int, edition_url: str) -> tuple[bytes, bytes]:
-        """The row that says how many papers are only on the web."""
-        label = self.words.more_on_the_web(number)
-        html = self._more.fill({"label": html_piece(label), "edition": html_piece(edition_url)})
-        return html, text_piece(f"{label}: {edition_url}\n\n")
+    def counted(self, number: int, edition: bytes) -> tuple[bytes, bytes]:
+        """The row that says how many papers are only on the web, where `edition` is the token of the page."""
+        values = {"label": html_piece(label := self.words.more_on_the_web(number)), "edition": edition}
+        return self._more.fill(values), self._more_text.fill(values | {"label": text_piece(label)})
 
     # --- remembered -------------------------------------------------------------------------------------------------
 
-    def _row(
-        self,
-        kind: ReasonKind,
-        detail: str,
-        liked_on: date | None,
-        votes: int | None,
-        gained: int | None,
-        place: int,
-        today: date,
-    ) -> Row:
-        phrase = self.words.reason(Reason(kind, 0.0, detail, None, liked_on), votes, gained, today)
-        has_link = kind is not ReasonKind.FRESH
+    def _row(self, reason: Reason, place: int, today: date, votes: int | None, gained: int | None) -> Row:
+        phrase = self.words.reason(reason, votes, gained, today)
+        has_link = reason.kind is not ReasonKind.FRESH
         template = self._reason if has_link else self._plain_reason
         html = compile_skeleton(
             template.replace(slot("reason"), phrase_html(phrase)).replace(slot("place"), str(place))

@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from digest.editions.edition import Edition
 from digest.rendering.mime import Sender
 from digest.rendering.skeleton import slot
-from digest.rendering.view import LetterView, LinkView, footer
+from digest.rendering.view import LetterView, LinkView, footer, page
 from digest.rendering.wording import Words
 
 Context = Mapping[str, object]
-ACTION, PREFERENCES, UNSUBSCRIBE = slot("action"), slot("preferences"), slot("unsubscribe")
 
 
 def letter_view(name: str, words: Words, sender: Sender, context: Context) -> LetterView:
@@ -32,7 +31,7 @@ def confirm(words: Words, sender: Sender, _context: Context) -> LetterView:
             ),
             _("Confirm, and your first digest leaves at once. The link works for 48 hours."),
         ),
-        button=LinkView(_("Confirm my subscription"), ACTION),
+        button=LinkView(_("Confirm my subscription"), _action(sender)),
         fine_print=_(
             "You did not ask for it? Then ignore this mail: without the click nothing more is sent, and the address is forgotten."
         ),
@@ -48,7 +47,7 @@ def already_subscribed(words: Words, sender: Sender, _context: Context) -> Lette
         paragraphs=(
             _("Somebody, most likely you, asked for the digest again. Nothing has changed: it comes as before."),
         ),
-        button=LinkView(_("Open my preferences"), PREFERENCES),
+        button=LinkView(_("Open my preferences"), page(sender, "p", "preferences")),
         fine_print=_("You did not ask for it? Then ignore this mail: nothing has changed."),
     )
 
@@ -66,8 +65,8 @@ def welcome(words: Words, sender: Sender, context: Context) -> LetterView:
                 "It gets better with what you tell it: name topics in your own words, follow authors, and use “More like this” and “Less like this” under a paper."
             ),
         ),
-        button=LinkView(_("Choose topics and times"), PREFERENCES),
-        links=(LinkView(words.unsubscribe(), UNSUBSCRIBE),),
+        button=LinkView(_("Choose topics and times"), page(sender, "p", "preferences")),
+        links=(LinkView(words.unsubscribe(), page(sender, "u", "unsubscribe")),),
         fine_print=_("You did not subscribe? Then one click on Unsubscribe ends it."),
     )
 
@@ -79,7 +78,7 @@ def goodbye(words: Words, sender: Sender, _context: Context) -> LetterView:
         preheader=_("No more digests come to this address. If that was a mistake, one click undoes it."),
         heading=_("Goodbye, and thank you"),
         paragraphs=(_("You are unsubscribed. No more digests come to this address; this is the last mail."),),
-        button=LinkView(_("Undo, and keep my digest"), ACTION),
+        button=LinkView(_("Undo, and keep my digest"), _action(sender)),
         after=(
             _(
                 "The link works for 24 hours. Too much mail? After the undo you may choose one mail a week instead, or a pause."
@@ -105,7 +104,7 @@ def address_change(words: Words, sender: Sender, _context: Context) -> LetterVie
                 "Confirm, and the next digest comes here. Until then it goes to the old address. The link works for 48 hours."
             ),
         ),
-        button=LinkView(_("Use this address"), ACTION),
+        button=LinkView(_("Use this address"), _action(sender)),
         fine_print=_("You did not ask for it? Then ignore this mail: nothing is sent to you."),
     )
 
@@ -124,9 +123,14 @@ def stopped(words: Words, sender: Sender, _context: Context) -> LetterView:
                 "If this mail reached you, all is well again: one click, and the next digest comes as before, with the papers you missed."
             ),
         ),
-        button=LinkView(_("Start my digest again"), ACTION),
+        button=LinkView(_("Start my digest again"), _action(sender)),
         fine_print=_("You no longer want it? Then ignore this mail: nothing more is sent."),
     )
+
+
+def _action(sender: Sender) -> str:
+    """Where the one button leads: a page and its token."""
+    return f"{sender.public_url}/{slot('action')}"
 
 
 def _cadence(words: Words, context: Context) -> str:

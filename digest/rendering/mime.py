@@ -15,7 +15,7 @@ BOUNDARY = b"=_digest"  # "=_" never stands in quoted-printable text, so no part
 _ADDRESS = re.compile(r"[^\s<>\"(),:;@\[\]\\\x00-\x20\x7f-\x9f]{1,64}@[^\s<>\"(),:;@\\\x00-\x20\x7f-\x9f]{1,255}")
 _MESSAGE_ID = re.compile(r"<[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+>")
 _UNSUBSCRIBE = re.compile(
-    r"<https?://[A-Za-z0-9\-._~:/?#@!$&'()*+,;=%\[\]]+>(,\r\n <mailto:[A-Za-z0-9\-._~@!$&'*+;=%?]+>)?"
+    rb"<https?://[A-Za-z0-9\-._~:/?#@!$&'()*+,;=%\[\]]+>(,\r\n <mailto:[A-Za-z0-9\-._~@!$&'*+;=%?]+>)?"
 )
 _PLAIN = re.compile(r"[ -~]*")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -49,6 +49,11 @@ class Sender:
     def host(self) -> str:
         return urlsplit(self.public_url).hostname or ""
 
+    @cached_property
+    def unsubscribe_url(self) -> bytes:
+        """To be ended by a token."""
+        return self.public_url.encode() + b"/u/"
+
 
 def fixed_fields(sender: Sender, language: str) -> bytes:
     """The fields that are the same in every mail of one language, each line ended."""
@@ -71,15 +76,16 @@ def list_fields(sender: Sender) -> bytes:
     return _ended([b"List-Id: " + phrase(sender.name) + b" <" + sender.list_id.encode() + b">"])
 
 
-def unsubscribe_fields(url: str, address: str) -> bytes:
+def unsubscribe_fields(sender: Sender, token: bytes, address: bytes) -> bytes:
     """One-click unsubscribe (RFC 8058): the URL, then the address that takes it by mail; neither is ever folded.
 
     Raises HeaderError for what is no URL or no address.
     """
-    value = f"<{url}>,\r\n <mailto:{address}>" if address else f"<{url}>"
+    url = sender.unsubscribe_url + token
+    value = b"<%b>,\r\n <mailto:%b>" % (url, address) if address else b"<%b>" % url
     if not _UNSUBSCRIBE.fullmatch(value):
         raise HeaderError("List-Unsubscribe: not a URI that may stand in a header")
-    return f"List-Unsubscribe: {value}\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".encode("ascii")
+    return b"List-Unsubscribe: %b\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" % value
 
 
 def feedback_field(sender: Sender, kind: str, day: str, language: str) -> bytes:

@@ -7,6 +7,7 @@ import re
 # A second blank in a row and a blank at the end of a line are encoded too, so that the wire form is already what
 # DKIM's relaxed body canonicalisation (RFC 6376 3.4.4) would make of it.
 _UNSAFE = re.compile(rb"[^ !-<>-~\n]|(?<= ) | (?=\n|\Z)")
+SOFT_BREAK = b"=\r\n"
 _WIDTH = 75  # RFC 2045 6.7 (5): at most 76 with the soft break's "="
 
 
@@ -21,7 +22,7 @@ def encode(text: str) -> bytes:
     escaped = _UNSAFE.sub(_hex, text.encode("utf-8"))
     lines = [_softly_broken(line) for line in escaped.split(b"\n")]
     ends_softly = bool(lines[-1])
-    return b"\r\n".join(lines) + (b"=\r\n" if ends_softly else b"")
+    return b"\r\n".join(lines) + (SOFT_BREAK if ends_softly else b"")
 
 
 def _hex(match: re.Match[bytes]) -> bytes:
@@ -34,7 +35,7 @@ def _softly_broken(line: bytes) -> bytes:
         line = _guarded(line)
         if len(line) <= _WIDTH:
             pieces.append(line)
-            return b"=\r\n".join(pieces)
+            return SOFT_BREAK.join(pieces)
         cut = _cut(line)
         pieces.append(line[:cut])
         line = line[cut:]

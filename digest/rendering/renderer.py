@@ -14,9 +14,10 @@ from digest.rendering.mime import Sender
 from digest.rendering.pages import Pages
 from digest.rendering.sheet import Sheet
 from digest.rendering.skeleton import Skeleton, compile_skeleton, html_piece, text_piece
-from digest.rendering.view import LetterView, Links, disarmed
+from digest.rendering.view import LetterView
 from digest.rendering.wording import LANGUAGES, Words, known_language, words_for
 from digest.settings import data_root
+from digest.subscribers.tokens import MailLinks
 
 
 class Renderer:
@@ -37,7 +38,7 @@ class Renderer:
         to: str,
         context: Mapping[str, object],
         language: str,
-        links: Links,
+        links: MailLinks,
         message_id: str,
         dated_at: datetime,
     ) -> bytes:
@@ -57,7 +58,7 @@ class Renderer:
         ])  # fmt: skip
 
     def quiet(
-        self, edition: Edition, to: str, language: str, links: Links, message_id: str, dated_at: datetime
+        self, edition: Edition, to: str, language: str, links: MailLinks, message_id: str, dated_at: datetime
     ) -> bytes:
         """The wire bytes of a quiet day's note; it is list mail, with one-click unsubscribe."""
         words = words_for(known_language(language))
@@ -66,21 +67,19 @@ class Renderer:
         return b"".join([
             mime.personal_fields(to, message_id, dated_at),
             mime.subject_field(view.subject),
-            mime.unsubscribe_fields(links.unsubscribe, links.unsubscribe_address),
+            mime.unsubscribe_fields(self._sender, links.unsubscribe, links.unsubscribe_address),
             mime.feedback_field(self._sender, edition.kind.value, edition.dated_on.strftime("%Y%m%d"), words.language),
             mime.list_fields(self._sender),
             mime.fixed_fields(self._sender, words.language),
             *mime.alternative(text, html),
         ])  # fmt: skip
 
-    def _filled(self, view: LetterView, words: Words, links: Links, closing: str) -> tuple[bytes, bytes]:
+    def _filled(self, view: LetterView, words: Words, links: MailLinks, closing: str) -> tuple[bytes, bytes]:
         text, html = self._skeletons(view, words)
-        urls = {"preferences": links.preferences, "unsubscribe": links.unsubscribe, "action": links.action}
+        tokens = {"preferences": links.preferences, "unsubscribe": links.unsubscribe, "action": links.action}
         return (
-            text.fill(
-                {name: text_piece(disarmed(url)) for name, url in urls.items()} | {"closing": text_piece(wrap(closing))}
-            ),
-            html.fill({name: html_piece(url) for name, url in urls.items()} | {"closing": html_piece(closing)}),
+            text.fill(tokens | {"closing": text_piece(wrap(closing))}),
+            html.fill(tokens | {"closing": html_piece(closing)}),
         )
 
     def _skeletons(self, view: LetterView, words: Words) -> tuple[Skeleton, Skeleton]:

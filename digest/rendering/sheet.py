@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
@@ -14,16 +13,14 @@ from digest.rendering.desk import REASONS, TOKEN_MAX, Desk, Fragment
 from digest.rendering.layout import Form, Sizes, plan
 from digest.rendering.mime import Sender
 from digest.rendering.pages import Pages
-from digest.rendering.skeleton import html_piece, text_piece
-from digest.rendering.view import Links, disarmed
+from digest.rendering.skeleton import html_piece
 from digest.rendering.wording import known_language
+from digest.subscribers.tokens import MailLinks
 
 # Looking a member up in its enumeration costs as much as joining a card, so the few that the loop needs are held here.
 _FULL, _SHORT, _LINE, _COUNTED = Form
-_FRESH, _TRENDING = ReasonKind.FRESH, ReasonKind.TRENDING
+_TRENDING = ReasonKind.TRENDING
 _TOKEN_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
-_PLAIN_ADDRESS = re.compile(r"https?://[A-Za-z0-9._~/:#-]{1,66}")
-_WORTH_SAYING = 0.2  # of the strongest reason's share of the score
 
 
 class Sheet:
@@ -45,18 +42,19 @@ class Sheet:
             self._desk(language)
 
     def fill(
-        self, edition: Edition, to: str, language: str, links: Links, message_id: str, dated_at: datetime
+        self, edition: Edition, to: str, language: str, links: MailLinks, message_id: str, dated_at: datetime
     ) -> bytes:
         """The wire bytes (CRLF, 7 bit, no line to dot-stuff) of one digest; the same arguments give the same bytes.
 
         Raises mime.HeaderError when an address or an id must not stand in a header, ValueError for an edition without
-        papers (a quiet day is a letter).
+        papers (a quiet day is a letter) and for links that are not those of so many papers.
         """
         picks = edition.picks
         if not picks:
             raise ValueError(f"edition {edition.id} has no papers; a quiet day is told by Renderer.quiet")
         desk = self._desk(language)
-        fragments = [desk.fragment(pick.paper) for pick in picks]
+        _check(links, len(picks), desk.is_tracking)
+        fragments = desk.fragments(picks)
         html, text = _items(desk, edition, fragments, links)
         h, t, fields = desk.frame(
             edition.kind,
@@ -68,14 +66,12 @@ class Sheet:
             edition.covers_to,
         )
         subject_field, subject = desk.subject(edition.kind, edition.dated_on, len(picks), picks[0].paper.id)
-        web, web_text = _address(links.edition)
-        preferences, preferences_text = _address(links.preferences)
-        unsubscribe, unsubscribe_text = _address(links.unsubscribe)
+        web, preferences, unsubscribe = links.edition, links.preferences, links.unsubscribe
         return b"".join((
             mime.personal_fields(to, message_id, dated_at), subject_field,
-            mime.unsubscribe_fields(links.unsubscribe, links.unsubscribe_address), fields,
+            mime.unsubscribe_fields(self._sender, unsubscribe, links.unsubscribe_address), fields,
             mime.TEXT_PART,
-            t[0], web_text, t[1], *text, t[2], preferences_text, t[3], preferences_text, t[4], unsubscribe_text, t[5],
+            t[0], web, t[1], *text, t[2], preferences, t[3], preferences, t[4], unsubscribe, t[5],
             mime.HTML_PART,
             h[0], subject, h[1], *_preheader(desk, fragments), h[2], web, h[3], *html,
             h[4], preferences, h[5], preferences, h[6], unsubscribe, h[7],
@@ -85,7 +81,7 @@ class Sheet:
     def forms(self, edition: Edition, language: str) -> list[Form]:
         """How much of each paper the mail has room for."""
         desk = self._desk(language)
-        return _planned_forms(desk, edition, [desk.fragment(pick.paper) for pick in edition.picks])
+        return _planned_forms(desk, edition, desk.fragments(edition.picks))
 
     def _desk(self, tag: str) -> Desk:
         return self._desks.get(tag) or self._made(known_language(tag))
@@ -97,19 +93,27 @@ class Sheet:
         return self._desks[language]
 
 
+def _check(links: MailLinks, papers: int, is_tracking: bool) -> None:
+    less, more, clicks = links.less, links.more, links.clicks
+    if not len(less) == len(more) == papers or (is_tracking and len(clicks) != papers):
+        raise ValueError(f"links to vote for {len(less)} papers and to follow {len(clicks)}; the edition has {papers}")
+    tokens = b"".join((links.unsubscribe, links.preferences, links.edition, *less, *more, *clicks))
+    if tokens.translate(None, _TOKEN_LETTERS):
+        raise ValueError("a token has letters that need encoding in a URL")
+
+
 def _items(
-    desk: Desk, edition: Edition, fragments: Sequence[Fragment], links: Links
+    desk: Desk, edition: Edition, fragments: Sequence[Fragment], links: MailLinks
 ) -> tuple[list[bytes], list[bytes]]:
     """The papers as pieces of both parts, in the forms that there is room for."""
     forms = _planned_forms(desk, edition, fragments)
-    pairs = links.votes([pick.paper.id for pick in edition.picks])
-    more, more_text = _pieces([pair[0] for pair in pairs])
-    less, less_text = _pieces([pair[1] for pair in pairs])
-    clicks = _clicks(links, edition) if desk.is_tracking else None
+    today = edition.dated_on
     html: list[bytes] = []
     text: list[bytes] = []
     last = _FULL
-    for place, (pick, fragment, form) in enumerate(zip(edition.picks, fragments, forms, strict=True)):
+    for place, (pick, fragment, form, less, more) in enumerate(
+        zip(edition.picks, fragments, forms, links.less, links.more, strict=True)
+    ):
         if form > _SHORT:
             if form is _COUNTED:
                 _add(html, text, desk.counted(len(forms) - place, links.edition))
@@ -118,40 +122,38 @@ def _items(
                 _add(html, text, desk.section)
         last = form
         index = form + 1 if place or form else 0  # the first one in full is the hero
-        if clicks:
-            _add(html, text, _tracked(desk, edition, fragment, place, index, (more[place], less[place], clicks[place])))
+        if desk.is_tracking:
+            _add(
+                html,
+                text,
+                _tracked(
+                    desk, pick, fragment, index, today, {"more": more, "less": less, "click": links.clicks[place]}
+                ),
+            )
             continue
-        h, t = desk.card(fragment, index, pick.votes, pick.paper.comments, pick.is_second_chance)
+        h, t = desk.card(fragment, index, pick)
         if form is _LINE:
             _add(html, text, (h[0], t[0]))
             continue
         html.append(h[0])
         text.append(t[0])
-        _add_reasons(html, text, desk, pick, REASONS[index], edition.dated_on, less[place])
-        html += (h[1], more[place], h[2], less[place], h[3])
-        text += (t[1], more_text[place], t[2], less_text[place], t[3])
+        _add_reasons(html, text, desk, pick, REASONS[index], today, less)
+        html += (h[1], more, h[2], less, h[3])
+        text += (t[1], more, t[2], less, t[3])
     return html, text
 
 
 def _tracked(
-    desk: Desk, edition: Edition, fragment: Fragment, place: int, form: int, tokens: tuple[bytes, bytes, bytes]
+    desk: Desk, pick: Pick, fragment: Fragment, form: int, today: date, tokens: dict[str, bytes]
 ) -> tuple[bytes, bytes]:
-    """A card whose title and abstract lead over /k/. Tokens: more, less, click."""
-    pick = edition.picks[place]
-    more, less, click = tokens
-    reasons, reasons_text = _reasons(desk, pick, REASONS[form], edition.dated_on, less)
-    said, label, label_text = desk.marks(pick.votes, pick.paper.comments, pick.is_second_chance)
-    both = {"counts": said, "more": more, "less": less, "click": click}
+    """A card whose title and abstract lead over /k/."""
+    reasons, reasons_text = _reasons(desk, pick, REASONS[form], today, tokens["less"])
+    said, label, label_text = desk.marks(pick)
+    both = tokens | {"counts": said}
     return (
         fragment.html[form].fill(both | {"label": label, "reasons": reasons}),
         fragment.text[form].fill(both | {"label": label_text, "reasons": reasons_text}),
     )
-
-
-def _clicks(links: Links, edition: Edition) -> list[bytes]:
-    if links.clicks is None:
-        raise ValueError("clicks are tracked, and these Links have none")
-    return _pieces(list(links.clicks([pick.paper.id for pick in edition.picks])))[0]
 
 
 def _planned_forms(desk: Desk, edition: Edition, fragments: Sequence[Fragment]) -> list[Form]:
@@ -194,22 +196,16 @@ def _add_reasons(
     html: list[bytes], text: list[bytes], desk: Desk, pick: Pick, most: int, today: date, less: bytes
 ) -> None:
     """At most `most` reasons, the strongest first. A reason's place in the pick is part of its address."""
-    reasons, row = pick.reasons, desk.row
-    least = _WORTH_SAYING * reasons[0].contribution if reasons else 0.0
-    for place, reason in enumerate(reasons):
-        if not most:
-            return
-        kind, share = reason.kind, reason.contribution
-        if (share <= 0 or share < least) and kind is not _FRESH:
-            continue
-        votes, gained = (pick.votes, pick.votes_gained) if kind is _TRENDING else (None, None)  # else they say nothing
-        before, after, said = row(kind, reason.detail, reason.liked_on, votes, gained, place, today)
+    for place, reason in enumerate(pick.reasons[:most]):
+        votes, gained = (
+            (pick.votes, pick.votes_gained) if reason.kind is _TRENDING else (None, None)
+        )  # else they say nothing
+        before, after, said = desk.row(reason, place, today, votes, gained)
         if after:
             html += (before, less, after)
         else:
             html.append(before)
         text.append(said)
-        most -= 1
 
 
 def _preheader(desk: Desk, fragments: Sequence[Fragment]) -> tuple[bytes, ...]:
@@ -222,25 +218,3 @@ def _preheader(desk: Desk, fragments: Sequence[Fragment]) -> tuple[bytes, ...]:
 
 
 _BETWEEN = html_piece(" · ")
-
-
-def _pieces(tokens: list[str]) -> tuple[list[bytes], list[bytes]]:
-    """The tokens as pieces of the HTML and of the text part. Raises ValueError for one that is not base64url."""
-    joined = "-".join(tokens)
-    if joined.encode().translate(None, _TOKEN_LETTERS):
-        raise ValueError("a token has letters that need encoding in a URL")
-    html = _lines(tokens)
-    return html, html if disarmed(joined) is joined else _lines([disarmed(token) for token in tokens])
-
-
-def _lines(tokens: list[str]) -> list[bytes]:
-    return "=\r\n".join([*tokens, ""]).encode().splitlines(keepends=True)
-
-
-def _address(url: str) -> tuple[bytes, bytes]:
-    """An address as pieces of the HTML and of the text part."""
-    if not _PLAIN_ADDRESS.fullmatch(url):
-        return html_piece(url), text_piece(url)
-    piece = url.encode("ascii") + b"=\r\n"
-    said = disarmed(url)
-    return piece, piece if said is url else text_piece(said)

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
 
-from digest.rendering.quoted import encode
+from digest.rendering.quoted import SOFT_BREAK, encode
 
 # A slot stands in templates as a word that no paper's text can hold, because it is drawn anew in every process.
 _NONCE = secrets.token_hex(8)
 _SLOT = re.compile(f"{_NONCE}x([a-z_]+)x{_NONCE}")
+# Slots for the bare letters of a token: the line that they stand on is ended by what follows, once, not in every mail.
+_TOKENS = frozenset(["action", "click", "edition", "less", "more", "preferences", "unsubscribe"])
 
 
 def slot(name: str) -> str:
@@ -57,10 +59,12 @@ class Skeleton:
 def compile_skeleton(rendered: str) -> Skeleton:
     """Cut rendered text or HTML at its slots and encode what lies between."""
     parts = _SLOT.split(rendered)
-    fixed = parts[::2]
-    return Skeleton(
-        tuple(encode(part) for part in fixed), tuple(parts[1::2]), sum(len(part.encode()) for part in fixed)
-    )
+    fixed, slots = parts[::2], parts[1::2]
+    ends = ["", *slots]
+    chunks = [
+        SOFT_BREAK + encode(part) if end in _TOKENS else encode(part) for end, part in zip(ends, fixed, strict=True)
+    ]
+    return Skeleton(tuple(chunks), tuple(slots), sum(len(part.encode()) for part in fixed))
 
 
 @lru_cache(maxsize=20_000)
@@ -71,7 +75,7 @@ def text_piece(text: str) -> bytes:
 
 @lru_cache(maxsize=20_000)
 def html_piece(text: str) -> bytes:
-    """What fills a slot between tags, or in an attribute that holds an address of ours."""
+    """What fills a slot between tags."""
     return encode(escaped(text))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlsplit
 
@@ -42,7 +41,6 @@ _DISTRUSTED = frozenset(
 )
 _HEX_LABEL = re.compile(r"\b(?![0-9a-f]{0,12}[a-f]{3})[0-9a-f]{6,}\b")
 _NO_VOWEL = re.compile(r"[bcdfgjklmnpqrstvwxz]{7}")
-_COIN = re.compile(r"(?:^|[-/])[13][1-9A-HJ-NP-Za-km-z]{29,34}(?:-|$)")
 TITLE_MAX = 300
 _MARKUP = re.compile(
     r"""</?(?:(a|abbr|b|big|code|em|font|i|q|s|script|small|span|strike|strong|style|sub|sup|tt|u)"""
@@ -55,29 +53,6 @@ _LOOKS_LIKE_HOST = re.compile(r"\s*(?:https?://)?(?:[a-z0-9-]+\.)+[a-z]{2,}", re
 _SHORTENERS = frozenset(
     ["bit.ly", "buff.ly", "cutt.ly", "goo.gl", "is.gd", "lnkd.in", "ow.ly", "rebrand.ly", "t.co", "tinyurl.com"]
 )
-
-
-def _no_tokens(_paper_ids: Sequence[int]) -> Sequence[tuple[str, str]]:
-    raise ValueError("a digest needs Links with votes")
-
-
-@dataclass(frozen=True, slots=True)
-class Links:
-    """The addresses that belong to one reader's mail. Whoever makes them has signed them.
-
-    `votes(paper_ids)` gives for each paper the tokens of /v/<token> that vote more and less; "/" and the place of a
-    reason in the pick, counted from 0, after the token of less makes the address of that reason's "less of this".
-    `clicks(paper_ids)` gives the tokens of /k/<token> and is asked only when tracking is on. `action` is what the one
-    button of a single mail does. `unsubscribe_address` takes a mail as an unsubscription.
-    """
-
-    preferences: str
-    unsubscribe: str
-    edition: str = ""
-    action: str = ""
-    unsubscribe_address: str = ""
-    votes: Callable[[Sequence[int]], Sequence[tuple[str, str]]] = _no_tokens
-    clicks: Callable[[Sequence[int]], Sequence[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +125,7 @@ def card(paper: Paper, words: Words, sender: Sender) -> CardView:
     title = clip(without_markup(paper.title), TITLE_MAX)
     known = paper_links(paper, words, sender.public_url)
     if sender.is_tracking:
-        known = (replace(known[0], url=f"{sender.public_url}/k/{slot('click')}"), *known[1:])
+        known = (replace(known[0], url=page(sender, "k", "click")), *known[1:])
     text = without_markup(gist(paper.gist, paper.abstract))
     return CardView(
         title=title,
@@ -163,8 +138,8 @@ def card(paper: Paper, words: Words, sender: Sender) -> CardView:
         links=known,
         more_label=words.more_like_this(),
         less_label=words.less_like_this(),
-        more=f"{sender.public_url}/v/{slot('more')}",
-        less=f"{sender.public_url}/v/{slot('less')}",
+        more=page(sender, "v", "more"),
+        less=page(sender, "v", "less"),
     )
 
 
@@ -206,32 +181,26 @@ def is_welcome(url: str | None) -> bool:
     )
 
 
-def disarmed(address: str) -> str:
-    """A link or token as the text part shows it: the same address, spelt so that it is not taken for a Bitcoin address.
-
-    One token in some thousands has thirty such letters between two hyphens, and spam filters read the text part.
-    """
-    if not _COIN.search(address):
-        return address
-    before, slash, token = address.rpartition("/")
-    return before + slash + token.replace("-", "%2D")
+def page(sender: Sender, name: str, token: str) -> str:
+    """The address of a page that a token opens; the slot of that name stands for it."""
+    return f"{sender.public_url}/{name}/{slot(token)}"
 
 
 def footer(words: Words, sender: Sender) -> FooterView:
-    """The end of every list mail; the reader's addresses are slots."""
-    preferences = slot("preferences")
+    """The end of every list mail; the reader's tokens are slots."""
+    preferences = page(sender, "p", "preferences")
     return FooterView(
         why=words.why(sender.name, sender.host),
         change=LinkView(words.change(), preferences),
         pause=LinkView(words.pause(), preferences + "#pause"),
-        unsubscribe=LinkView(words.unsubscribe(), slot("unsubscribe")),
+        unsubscribe=LinkView(words.unsubscribe(), page(sender, "u", "unsubscribe")),
         archive=LinkView(words.archive(), f"{sender.public_url}/papers"),
     )
 
 
 def digest_view(words: Words, sender: Sender) -> DigestView:
     """The frame of a digest, all that belongs to a reader or an edition left as slots."""
-    return DigestView(footer=footer(words, sender), web=LinkView(words.all_on_the_web(), slot("edition")))
+    return DigestView(footer=footer(words, sender), web=LinkView(words.all_on_the_web(), page(sender, "e", "edition")))
 
 
 def counts(words: Words, votes: int | None, comments: int | None) -> str:

@@ -1,136 +1,20 @@
-"""The one signer: short links and return paths that nobody can forge, also after the secret key was changed."""
+"""What the links and return paths of a mail carry, and who may read it back: each kind of token in one place."""
 
 from __future__ import annotations
 
-import binascii
-import hmac
-import re
+from binascii import hexlify
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from hashlib import blake2b
-from typing import Any
+from typing import NamedTuple
 
-from digest.settings import Settings, SettingsError
+from digest.subscribers.signer import Purpose, Signer, decoded, letters
 
-MAC_BYTES = 16
 CONFIRM_FOR = timedelta(hours=48)
 UNDO_FOR = timedelta(days=30)
-_TO_URL = bytes.maketrans(b"+/", b"-_")
-_TO_PLAIN = bytes.maketrans(b"-_", b"+/")
-
-
-def signer_of(settings: Settings) -> Signer:
-    """What signs and reads all links of an install. Raises SettingsError without a secret key."""
-    keys = [key.get_secret_value() for key in (settings.secret_key, *settings.secret_keys_old)]
-    if not keys[0]:
-        raise SettingsError(
-            "DIGEST_SECRET_KEY is empty: links and forms cannot be signed. "
-            "Set it to the output of: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
-        )
-    return Signer([key.encode() for key in keys])
-
-
-class Signer:
-    """Signs and reads short payloads for a purpose.
-
-    A token is base64url of key id (1 byte), payload and a keyed BLAKE2b of 16 bytes (RFC 7693, section 2.9), whose key
-    is derived from secret and purpose: a token of one purpose means nothing for another. `keys` is newest first; the
-    newest signs, all of them read.
-    """
-
-    def __init__(self, keys: Sequence[bytes]) -> None:
-        if not keys or not all(keys):
-            raise ValueError("SECRET_KEY is empty: links cannot be signed")
-        self._keys = tuple(keys)
-        # Below 128, so that every token starts with a letter: one that starts with 1 or 3 can look like a Bitcoin
-        # address to a spam filter.
-        self._ids = tuple(bytes([blake2b(key, digest_size=1, person=b"key id").digest()[0] & 0x7F]) for key in keys)
-        self._states = lru_cache(maxsize=256)(self._state)
-
-    @property
-    def key_id(self) -> bytes:
-        """The first byte of what it signs: tells which key to read with, and nothing about the key."""
-        return self._ids[0]
-
-    def sign(self, purpose: str, payload: bytes) -> str:
-        """The token, 4/3 of (payload + 17) characters."""
-        return _encode(self._seal(purpose, payload))
-
-    def sign_many(self, purpose: str, payloads: Sequence[bytes]) -> list[str]:
-        """As `sign`, for a mail's worth of links at once."""
-        key_id, state = self._ids[0], self._states(0, purpose)
-        sealed = []
-        for payload in payloads:
-            mac = state.copy()
-            mac.update(payload)
-            sealed.append(key_id + payload + mac.digest())
-        return _encode_many(sealed)
-
-    def read(self, purpose: str, token: str) -> bytes | None:
-        """The payload, or None for anything that this signer did not make for this purpose."""
-        sealed = _decode(token)
-        return None if sealed is None else self._open(purpose, sealed)
-
-    def sign_hex(self, purpose: str, payload: bytes) -> str:
-        """A token that survives a change of case, as happens to the local part of a mail address on its way."""
-        return self._seal(purpose, payload).hex()
-
-    def read_hex(self, purpose: str, token: str) -> bytes | None:
-        """The payload of a token in hexadecimal, in any case; None as for `read`."""
-        if not re.fullmatch(r"(?:[0-9a-f]{2}){18,64}", token, re.ASCII | re.IGNORECASE):
-            return None
-        return self._open(purpose, bytes.fromhex(token))
-
-    def fingerprint(self, purpose: str, text: str) -> str:
-        """32 hex digits that stand for a text (a network, an address) in logs, limits and consent records."""
-        state = self._states(0, "fingerprint " + purpose).copy()
-        state.update(text.encode("utf-8", "surrogatepass"))
-        return str(state.hexdigest())
-
-    def _seal(self, purpose: str, payload: bytes) -> bytes:
-        mac = self._states(0, purpose).copy()
-        mac.update(payload)
-        return self._ids[0] + payload + bytes(mac.digest())
-
-    def _open(self, purpose: str, sealed: bytes) -> bytes | None:
-        key_id, payload, mac = sealed[:1], sealed[1:-MAC_BYTES], sealed[-MAC_BYTES:]
-        for index, known in enumerate(self._ids):
-            if known == key_id:
-                state = self._states(index, purpose).copy()
-                state.update(payload)
-                if hmac.compare_digest(state.digest(), mac):
-                    return payload
-        return None
-
-    def _state(self, index: int, purpose: str) -> Any:
-        # Copying a prepared state costs a third of a new HMAC: a mail carries some forty links.
-        person = blake2b(purpose.encode(), digest_size=16).digest()
-        derived = blake2b(self._keys[index], digest_size=32, person=person).digest()
-        return blake2b(key=derived, digest_size=MAC_BYTES)
-
-
-def _encode(sealed: bytes) -> str:
-    return binascii.b2a_base64(sealed, newline=False).translate(_TO_URL).rstrip(b"=").decode("ascii")
-
-
-def _encode_many(sealed: Sequence[bytes]) -> list[str]:
-    """As `_encode` for each, those of one length encoded in one go."""
-    if len({len(one) for one in sealed}) != 1:
-        return [_encode(one) for one in sealed]
-    bare = len(sealed[0])
-    padding = bytes(-bare % 3)  # each begins at a whole group of four letters, and the last letters are padding
-    letters = _encode(padding.join([*sealed, b""]))
-    size, step = -(-bare * 4 // 3), (bare + len(padding)) // 3 * 4
-    return [letters[at : at + size] for at in range(0, len(letters), step)]
-
-
-def _decode(token: str) -> bytes | None:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{24,171}", token, re.ASCII) or len(token) % 4 == 1:
-        return None
-    sealed = binascii.a2b_base64(token.encode("ascii").translate(_TO_PLAIN) + b"=" * (-len(token) % 4))
-    return sealed if _encode(sealed) == token else None  # spare bits of the last letter must be zero
+# The twelfth byte of every token longer than 32 letters. Its sixteenth letter is a 0 then, which no Bitcoin address has:
+# spam filters look for 30 letters of one behind a hyphen or slash, and the first letter of a token is none either.
+_MARK = 52
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,156 +29,208 @@ class ConfirmLink:
 
 @dataclass(frozen=True, slots=True)
 class VoteLink:
-    """`is_more` is more like this, else less. `delivery_id` is the mail that carried the link, where known."""
+    """For the paper at `place` (from 0) in a mail as it was frozen; `is_more` is more like this, else less."""
 
     subscriber_id: int
-    paper_id: int
+    delivery_id: int
+    place: int
     is_more: bool
-    delivery_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ClickLink:
     subscriber_id: int
     paper_id: int
-    delivery_id: int | None = None
+    delivery_id: int
+
+
+class MailLinks(NamedTuple):
+    """The signed ends of the addresses in one mail, as letters that may stand in any URL (base64url).
+
+    What follows /u/, /p/ and /e/ below PUBLIC_URL; `action` with its page (`c/...`) is where the one button of a letter
+    leads. `less` and `more` are what follows /v/ for each paper of a digest, "/" and the place of a reason (from 0) after
+    `less` is that reason's "less of this"; `clicks` follows /k/. `unsubscribe_address` takes any mail as an
+    unsubscription, `return_path` takes the mail back.
+    """
+
+    unsubscribe: bytes
+    preferences: bytes
+    unsubscribe_address: bytes = b""
+    return_path: str = ""
+    edition: bytes = b""
+    action: bytes = b""
+    less: Sequence[bytes] = ()
+    more: Sequence[bytes] = ()
+    clicks: Sequence[bytes] = ()
+
+
+UNSUBSCRIBE, PREFERENCES, UNSUBSCRIBE_ADDRESS = (Purpose("reader", place) for place in range(3))
+EDITION, BOUNCE = (Purpose("mail", place) for place in range(2))
+CONFIRM, ADDRESS_CHANGE, UNDO = (Purpose(family) for family in ("confirm", "address change", "undo"))
+CLICK, VOTE = Purpose("click"), "vote"
+_VOTE_BYTES = 18  # of the vote's seal for each token: its number, then its MAC; whole groups of base64
+_NUMBERS = bytes(range(256))
 
 
 class Links:
     """What each kind of link carries. Tokens only: a page's address is PUBLIC_URL, its path (`/u/`) and the token.
 
-    unsubscribe is 32 characters, the others are at most 43. Every `read_...` gives None for what was not signed here
-    for that purpose. Ids: subscribers, papers and deliveries below 2**39 in votes and clicks, 2**56 elsewhere.
+    unsubscribe is 32 characters, the others are at most 43, and none looks like a Bitcoin address. Every `read_...` gives
+    None for what was not signed here for that purpose. Ids: subscribers and deliveries below 2**40 in votes and clicks,
+    papers below 2**32, 2**48 elsewhere.
     """
 
     def __init__(self, signer: Signer, bounce_domain: str = "") -> None:
         self._signer = signer
         self._bounce_domain = bounce_domain
 
+    def of_mail(
+        self, subscriber_id: int, delivery_id: int, papers: int = 0, clicked: Sequence[int] = (), action: str = ""
+    ) -> MailLinks:
+        """All links of a mail with so many papers, from one seal for its reader, one for the mail and one for its votes.
+
+        `clicked` are the ids of its papers where clicks are counted, `action` is the page and token of a letter's button.
+        """
+        signer, domain = self._signer, self._bounce_domain
+        reader, mail = subscriber_id.to_bytes(7, "big"), delivery_id.to_bytes(7, "big")
+        own, sent = signer.seal("reader", reader, 48), signer.seal("mail", mail, 32)
+        reader, mail = signer.key_id + reader, signer.key_id + mail
+        three = letters(reader + own[:16] + reader + own[16:32] + mail + sent[:16])
+        return MailLinks(
+            three[:32],
+            three[32:64],
+            b"u-%b@%b" % (hexlify(reader + own[32:]), domain.encode()),
+            f"b-{(mail + sent[16:]).hex()}@{domain}",
+            three[64:],
+            action.encode("ascii"),
+            *self._votes(subscriber_id, delivery_id, papers),
+            self.clicks(subscriber_id, clicked, delivery_id) if clicked else (),
+        )
+
     def unsubscribe(self, subscriber_id: int) -> str:
-        return self._sign_id("unsubscribe", subscriber_id)
+        return self._sign_id(UNSUBSCRIBE, subscriber_id)
 
     def read_unsubscribe(self, token: str) -> int | None:
-        return self._read_id("unsubscribe", token)
+        return self._read_id(UNSUBSCRIBE, token)
 
     def preferences(self, subscriber_id: int) -> str:
-        return self._sign_id("preferences", subscriber_id)
+        return self._sign_id(PREFERENCES, subscriber_id)
 
     def read_preferences(self, token: str) -> int | None:
-        return self._read_id("preferences", token)
+        return self._read_id(PREFERENCES, token)
 
     def edition(self, delivery_id: int) -> str:
-        return self._sign_id("edition", delivery_id)
+        return self._sign_id(EDITION, delivery_id)
 
     def read_edition(self, token: str) -> int | None:
-        return self._read_id("edition", token)
+        return self._read_id(EDITION, token)
 
     def confirm(self, subscriber_id: int, generation: int, issued_at: datetime) -> str:
-        return self._sign_timed("confirm", subscriber_id, generation, issued_at)
+        return self._sign_timed(CONFIRM, subscriber_id, generation, issued_at)
 
     def read_confirm(self, token: str) -> ConfirmLink | None:
-        return self._read_timed("confirm", token)
+        return self._read_timed(CONFIRM, token)
 
     def address_change(self, subscriber_id: int, generation: int, issued_at: datetime) -> str:
-        return self._sign_timed("address change", subscriber_id, generation, issued_at)
+        return self._sign_timed(ADDRESS_CHANGE, subscriber_id, generation, issued_at)
 
     def read_address_change(self, token: str) -> ConfirmLink | None:
-        return self._read_timed("address change", token)
+        return self._read_timed(ADDRESS_CHANGE, token)
 
     def undo(self, subscriber_id: int, issued_at: datetime) -> str:
         """Takes back an unsubscription within 30 days; stands on the page that says goodbye and in the mails of the end."""
-        return self._sign_timed("undo", subscriber_id, 0, issued_at)
+        return self._sign_timed(UNDO, subscriber_id, 0, issued_at)
 
     def read_undo(self, token: str, now: datetime) -> int | None:
-        link = self._read_timed("undo", token)
+        link = self._read_timed(UNDO, token)
         return link.subscriber_id if link and now < link.issued_at + UNDO_FOR else None
 
-    def vote(self, subscriber_id: int, paper_id: int, is_more: bool, delivery_id: int | None = None) -> str:
-        return self._signer.sign("vote", _vote_payload(subscriber_id, paper_id, is_more, delivery_id))
-
-    def votes(
-        self, subscriber_id: int, paper_ids: Sequence[int], delivery_id: int | None = None
-    ) -> list[tuple[str, str]]:
+    def votes(self, subscriber_id: int, delivery_id: int, papers: int) -> list[tuple[str, str]]:
         """(more, less) for each paper of a mail."""
-        payloads = [
-            _vote_payload(subscriber_id, one, is_more, delivery_id) for one in paper_ids for is_more in (True, False)
-        ]
-        tokens = self._signer.sign_many("vote", payloads)
-        return list(zip(tokens[::2], tokens[1::2], strict=True))
+        less, more = self._votes(subscriber_id, delivery_id, papers)
+        return [(one.decode(), other.decode()) for one, other in zip(more, less, strict=True)]
+
+    def _votes(self, subscriber_id: int, delivery_id: int, papers: int) -> tuple[list[bytes], list[bytes]]:
+        """A token is key id, subscriber, mail, mark, its number in the mail (2 x place, odd for more), and its MAC.
+
+        The MACs stand in the seal at places that the numbers give, and a number takes the place of the byte before its
+        MAC: so all tokens of a mail are encoded in one go.
+        """
+        named = _named(subscriber_id, delivery_id)
+        tokens = bytearray(self._signer.seal(VOTE, named, 2 * papers * _VOTE_BYTES))
+        tokens[::_VOTE_BYTES] = _NUMBERS[: 2 * papers]
+        encoded = letters(self._signer.key_id + named + tokens)
+        head = encoded[:16]
+        made = [head + encoded[at : at + 24] for at in range(16, len(encoded), 24)]
+        return made[::2], made[1::2]
 
     def read_vote(self, token: str) -> VoteLink | None:
-        payload = self._signer.read("vote", token)
-        if payload is None or len(payload) != 15:
+        sealed = decoded(token)
+        if sealed is None or len(sealed) != 12 + _VOTE_BYTES:
             return None
-        subscriber_id, paper, delivery_id = _fives(payload)
-        return VoteLink(subscriber_id, paper >> 1, bool(paper & 1), delivery_id or None)
+        named, number, mac = sealed[1:12], sealed[12], sealed[13:]
+        if not self._signer.is_mine(VOTE, sealed[:1], named, mac, number * _VOTE_BYTES + 1):
+            return None
+        return VoteLink(_number(named[:5]), _number(named[5:10]), number >> 1, bool(number & 1))
 
-    def click(self, subscriber_id: int, paper_id: int, delivery_id: int | None = None) -> str:
-        return self._signer.sign("click", _click_payload(subscriber_id, paper_id, delivery_id))
-
-    def clicks(self, subscriber_id: int, paper_ids: Sequence[int], delivery_id: int | None = None) -> list[str]:
-        return self._signer.sign_many("click", [_click_payload(subscriber_id, one, delivery_id) for one in paper_ids])
+    def clicks(self, subscriber_id: int, paper_ids: Sequence[int], delivery_id: int) -> list[bytes]:
+        named = _named(subscriber_id, delivery_id)
+        return [self._signer.sign(CLICK, named + one.to_bytes(4, "big")).encode() for one in paper_ids]
 
     def read_click(self, token: str) -> ClickLink | None:
-        payload = self._signer.read("click", token)
+        payload = self._signer.read(CLICK, token)
         if payload is None or len(payload) != 15:
             return None
-        subscriber_id, paper_id, delivery_id = _fives(payload)
-        return ClickLink(subscriber_id, paper_id, delivery_id or None)
+        return ClickLink(_number(payload[:5]), _number(payload[11:]), _number(payload[5:10]))
 
     def envelope_sender(self, delivery_id: int) -> str:
         """`b-<token>@<bounce domain>`, one signed return path per mail; its local part has 50 characters."""
-        return f"b-{self._signer.sign_hex('bounce', delivery_id.to_bytes(7, 'big'))}@{self._bounce_domain}"
+        return self._address("b", BOUNCE, delivery_id)
 
     def read_envelope_sender(self, address: str) -> int | None:
         """The delivery id of a return path, its case changed or not; None for any other address."""
-        return self._read_address("b", "bounce", address)
+        return self._read_address("b", BOUNCE, address)
 
     def unsubscribe_address(self, subscriber_id: int) -> str:
         """`u-<token>@<bounce domain>`: any mail to it unsubscribes, for mail programs that cannot post (RFC 2369)."""
-        return (
-            f"u-{self._signer.sign_hex('unsubscribe address', subscriber_id.to_bytes(7, 'big'))}@{self._bounce_domain}"
-        )
+        return self._address("u", UNSUBSCRIBE_ADDRESS, subscriber_id)
 
     def read_unsubscribe_address(self, address: str) -> int | None:
-        return self._read_address("u", "unsubscribe address", address)
+        return self._read_address("u", UNSUBSCRIBE_ADDRESS, address)
 
-    def _read_address(self, mark: str, purpose: str, address: str) -> int | None:
+    def _address(self, mark: str, purpose: Purpose, number: int) -> str:
+        return f"{mark}-{self._signer.sign_hex(purpose, number.to_bytes(7, 'big'))}@{self._bounce_domain}"
+
+    def _read_address(self, mark: str, purpose: Purpose, address: str) -> int | None:
         local, _, domain = address.strip("<> ").lower().rpartition("@")
         if not local.startswith(mark + "-") or domain != self._bounce_domain.lower():
             return None
         payload = self._signer.read_hex(purpose, local[2:])
-        return None if payload is None else int.from_bytes(payload, "big")
+        return None if payload is None else _number(payload)
 
-    def _sign_id(self, purpose: str, number: int) -> str:
+    def _sign_id(self, purpose: Purpose, number: int) -> str:
         return self._signer.sign(purpose, number.to_bytes(7, "big"))
 
-    def _read_id(self, purpose: str, token: str) -> int | None:
+    def _read_id(self, purpose: Purpose, token: str) -> int | None:
         payload = self._signer.read(purpose, token)
-        return None if payload is None or len(payload) != 7 else int.from_bytes(payload, "big")
+        return None if payload is None or len(payload) != 7 else _number(payload)
 
-    def _sign_timed(self, purpose: str, subscriber_id: int, generation: int, issued_at: datetime) -> str:
-        parts = (subscriber_id, 7), (generation, 4), (int(issued_at.timestamp()), 4)
+    def _sign_timed(self, purpose: Purpose, subscriber_id: int, generation: int, issued_at: datetime) -> str:
+        parts = (subscriber_id, 6), (generation, 4), (_MARK, 1), (int(issued_at.timestamp()), 4)
         return self._signer.sign(purpose, b"".join(number.to_bytes(size, "big") for number, size in parts))
 
-    def _read_timed(self, purpose: str, token: str) -> ConfirmLink | None:
+    def _read_timed(self, purpose: Purpose, token: str) -> ConfirmLink | None:
         payload = self._signer.read(purpose, token)
         if payload is None or len(payload) != 15:
             return None
-        subscriber_id, generation, issued = (
-            int.from_bytes(part, "big") for part in (payload[:7], payload[7:11], payload[11:])
-        )
-        return ConfirmLink(subscriber_id, generation, datetime.fromtimestamp(issued, UTC))
+        issued_at = datetime.fromtimestamp(_number(payload[11:]), UTC)
+        return ConfirmLink(_number(payload[:6]), _number(payload[6:10]), issued_at)
 
 
-def _vote_payload(subscriber_id: int, paper_id: int, is_more: bool, delivery_id: int | None) -> bytes:
-    return _click_payload(subscriber_id, paper_id << 1 | is_more, delivery_id)
+def _named(subscriber_id: int, delivery_id: int) -> bytes:
+    """A reader and a mail, five bytes each, and the mark."""
+    return (subscriber_id << 48 | delivery_id << 8 | _MARK).to_bytes(11, "big")
 
 
-def _click_payload(subscriber_id: int, paper: int, delivery_id: int | None) -> bytes:
-    return ((subscriber_id << 80) | (paper << 40) | (delivery_id or 0)).to_bytes(15, "big")
-
-
-def _fives(payload: bytes) -> tuple[int, int, int]:
-    number = int.from_bytes(payload, "big")
-    return number >> 80, number >> 40 & 0xFFFFFFFFFF, number & 0xFFFFFFFFFF
+def _number(payload: bytes) -> int:
+    return int.from_bytes(payload, "big")

@@ -13,7 +13,8 @@ from digest.db.engine import make_engine
 from digest.ranking.shelf import ModelShelf
 from digest.settings import Settings
 from digest.stage import Nudge, Work
-from digest.subscribers.tokens import Links, signer_of
+from digest.subscribers.signer import signer_of
+from digest.subscribers.tokens import Links
 from digest.web import (
     access,
     admin,

@@ -22,7 +22,7 @@ def show(token: str) -> Response:
     if edition is None:
         return errors.dead_link()
     speak_to(edition.subscriber_id)
-    votes = here.links.votes(edition.subscriber_id, [pick.paper.id for pick in edition.picks], edition.id)
+    votes = here.links.votes(edition.subscriber_id, edition.id, len(edition.picks))
     page = render_template(
         "edition.html",
         edition=edition,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from digest.feedback import reasons, record
+from digest.feedback import mailed, reasons, record
+from digest.feedback.mailed import Mailed
 from digest.papers.paper import Paper
 from digest.papers.store import load_papers
 from digest.ranking.choice import Reason, ReasonKind
 from digest.rendering.view import paper_links
-from digest.subscribers.tokens import VoteLink
 from digest.web import errors, limits
 from digest.web.language import words
 from digest.web.message import message, speak_to
@@ -21,12 +21,12 @@ blueprint = Blueprint("feedback", __name__)
 
 @blueprint.get("/v/<token>")
 def ask(token: str) -> Response:
-    link = site().links.read_vote(token)
-    paper = _paper(link.paper_id) if link else None
-    if link is None or paper is None:
+    found = _mailed(token)
+    paper = _paper(found.paper_id) if found else None
+    if found is None or paper is None:
         return errors.dead_link()
-    speak_to(link.subscriber_id)
-    _, label = words().gettext, _label(link)
+    speak_to(found.subscriber_id)
+    _, label = words().gettext, _label(found)
     return message(
         label,
         f"“{paper.title}”",
@@ -38,58 +38,64 @@ def ask(token: str) -> Response:
 @blueprint.post("/v/<token>")
 def vote(token: str) -> Response:
     """The last vote on a paper counts; pressed again, nothing changes."""
-    here, link = site(), site().links.read_vote(token)
-    if link is None:
+    here, found = site(), _mailed(token)
+    if found is None:
         return errors.dead_link()
-    limits.spend(limits.READER_ACT, "vote", str(link.subscriber_id))
+    limits.spend(limits.READER_ACT, "vote", str(found.subscriber_id))
     with here.writing() as connection:
-        is_stored = record.vote(connection, link.subscriber_id, link.paper_id, link.is_more, here.now())
+        is_stored = record.vote(connection, found.subscriber_id, found.paper_id, found.is_more, here.now())
     if not is_stored:
         return errors.dead_link()
-    speak_to(link.subscriber_id)
+    speak_to(found.subscriber_id)
     _ = words().gettext
-    said = _("You will see more like it.") if link.is_more else _("You will see less like it.")
+    said = _("You will see more like it.") if found.is_more else _("You will see less like it.")
     return message(
         _("Thank you"),
         said,
-        links=[(_("See or undo your votes"), f"/p/{here.links.preferences(link.subscriber_id)}#votes")],
+        links=[(_("See or undo your votes"), f"/p/{here.links.preferences(found.subscriber_id)}#votes")],
     )
 
 
 @blueprint.get("/v/<token>/<int:place>")
 def ask_less(token: str, place: int) -> Response:
     """The reason at `place` under a paper of a mail: one button that takes it back."""
-    link, given = _reason(token, place)
-    if link is None or given is None:
+    found = _mailed(token)
+    if found is None or not _is_told(found, place):
         return errors.dead_link()
-    speak_to(link.subscriber_id)
+    speak_to(found.subscriber_id)
     _ = words().gettext
-    title, said, _done = _less_words(given.reason)
+    title, said, _done = _less_words(found.reasons[place])
     return message(title, said, buttons=[(_("Less of this"), {}, "")])
 
 
 @blueprint.post("/v/<token>/<int:place>")
 def less(token: str, place: int) -> Response:
-    here, (link, given) = site(), _reason(token, place)
-    if link is None or given is None:
+    here, found = site(), _mailed(token)
+    if found is None or not _is_told(found, place):
         return errors.dead_link()
-    limits.spend(limits.READER_ACT, "vote", str(link.subscriber_id))
+    limits.spend(limits.READER_ACT, "vote", str(found.subscriber_id))
     with here.writing() as connection:
-        is_done = reasons.turn_down(connection, link.subscriber_id, given, here.now(), limits.client())
+        is_done = reasons.turn_down(connection, found, place, here.now(), limits.client())
     if not is_done:
         return errors.dead_link()
-    speak_to(link.subscriber_id)
+    speak_to(found.subscriber_id)
     _ = words().gettext
-    address = f"/p/{here.links.preferences(link.subscriber_id)}"
-    return message(_("Thank you"), _less_words(given.reason)[2], links=[(_("See or change your preferences"), address)])
+    address = f"/p/{here.links.preferences(found.subscriber_id)}"
+    done = _less_words(found.reasons[place])[2]
+    return message(_("Thank you"), done, links=[(_("See or change your preferences"), address)])
 
 
-def _reason(token: str, place: int) -> tuple[VoteLink | None, reasons.Given | None]:
+def _mailed(token: str) -> Mailed | None:
     link = site().links.read_vote(token)
-    if link is None or link.is_more:
-        return None, None
+    if link is None:
+        return None
     with site().reading() as connection:
-        return link, reasons.find(connection, link, place)
+        return mailed.find(connection, link)
+
+
+def _is_told(found: Mailed, place: int) -> bool:
+    """Whether a reason stands there, and the link is one that takes it back."""
+    return not found.is_more and place < len(found.reasons)
 
 
 def _less_words(reason: Reason) -> tuple[str, str, str]:
@@ -123,8 +129,8 @@ def follow(token: str) -> AnyResponse:
     return redirect(paper_links(paper, words(), here.settings.public_url)[0].url)
 
 
-def _label(link: VoteLink) -> str:
-    return words().more_like_this() if link.is_more else words().less_like_this()
+def _label(found: Mailed) -> str:
+    return words().more_like_this() if found.is_more else words().less_like_this()
 
 
 def _paper(paper_id: int) -> Paper | None:

@@ -79,10 +79,9 @@ def moment(at: datetime, timezone: str) -> str:
     return f"{words().day(local.date())}, {local:%H:%M} ({timezone})"
 
 
-def reasons_of(reasons: Sequence[Reason], votes: int | None, gained: int | None, on: date, most: int = 2) -> list[str]:
-    """The strongest reasons in words."""
-    told = [reason for reason in reasons if reason.contribution >= 0][:most]
-    return [str(words().reason(reason, votes, gained, on)) for reason in told]
+def reasons_of(reasons: Sequence[Reason], votes: int | None, gained: int | None, on: date) -> list[str]:
+    """The reasons in words."""
+    return [str(words().reason(reason, votes, gained, on)) for reason in reasons]
 
 
 def status_words(status: str) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from digest.db.engine import reading
 from digest.db.tables import papers
-from digest.editions.build import FIRST_DAYS
+from digest.editions.build import FIRST_DAYS, told
 from digest.papers.paper import Paper
 from digest.papers.search import akin
 from digest.papers.store import papers_first_seen
@@ -43,7 +43,9 @@ class Tryout:
         day = self._day(now)
         reader = Reader(0, Preferences(topics=tuple(topics), size=size))
         found = {paper.id: paper for paper in day.papers}
-        return [Picked(found[one.paper_id], one.reasons) for one in rank(day, [reader], now)[0]], len(day.papers)
+        return [Picked(found[one.paper_id], tuple(told(one.reasons))) for one in rank(day, [reader], now)[0]], len(
+            day.papers
+        )
 
     def similar(self, connection: Connection, paper: Paper, count: int = SIMILAR) -> list[Paper]:
         """Papers that share words with this one; of those the nearest in meaning, once a model is fitted."""

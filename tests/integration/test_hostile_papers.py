@@ -23,7 +23,7 @@ from digest.rendering.renderer import Renderer
 from digest.sources.base import Skips
 from digest.sources.huggingface import read_entry
 from tests.conftest import shared_dir
-from tests.unit.rendering.samples import LINKS, MESSAGE_ID, SENDER
+from tests.unit.rendering.samples import MESSAGE_ID, SENDER, links_of
 
 DAY = date(2026, 11, 23)
 AT = datetime(2026, 11, 23, 7, tzinfo=UTC)
@@ -64,7 +64,7 @@ def mail(records: list[Any]) -> bytes:
     found = list(papers([*records, *(record(number, title) for number, title in enumerate(SOUND))]))
     picks = tuple(Pick(paper, (Reason(ReasonKind.TRENDING, 1.0, "3"),), paper.votes) for paper in found)
     edition = Edition(1, 1, DAY, Kind.DAILY, picks, len(picks), DAY, DAY, None, AT)
-    return renderer().prepare(found, ["en"]).fill(edition, "ann@example.com", "en", LINKS, MESSAGE_ID, AT)
+    return renderer().prepare(found, ["en"]).fill(edition, "ann@example.com", "en", links_of(edition), MESSAGE_ID, AT)
 
 
 def checker() -> ModuleType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +20,7 @@ from digest.delivery import ledger
 from digest.delivery.journal import Journal
 from digest.delivery.outcomes import Against, Outcome, Phase, Verdict
 from digest.editions.plan import MISSED
+from digest.feedback.mailed import find
 from digest.install import Install
 from digest.papers.paper import Paper
 from digest.ranking.features import TextModel
@@ -30,6 +32,7 @@ from tests.builders import NOW, TODAY, add_subscriber, list_paper
 from tests.conftest import free_port
 from tests.integration.delivery.fake_server import CLOSE, FakeServer, fake_server
 from tests.simulated import Ticking, settings
+from tests.unit.rendering.samples import part
 
 YESTERDAY = TODAY - timedelta(days=1)
 
@@ -362,8 +365,9 @@ def test_it_leaves_out_a_paper_that_cannot_be_rendered(
     install: Install, mails: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     readers(install.engine, "ann", "bob")
-    listed(install.engine, 2)
-    listed(install.engine, 1, first=9, title="Poison")
+    listed(install.engine, 1, votes=9)
+    listed(install.engine, 1, first=9, title="Poison", votes=5)  # in the middle, so that others follow it
+    listed(install.engine, 2, first=2, votes=1)
     add = Sheet.add
 
     def strict(self: Sheet, given: Any, *rest: Any) -> Any:
@@ -376,6 +380,23 @@ def test_it_leaves_out_a_paper_that_cannot_be_rendered(
     pipeline.run(install)
     assert len(mails.mails) == 2
     assert not any(b"Poison" in mail for mail in mails.mails)
+    assert [voted_in(install, mail) for mail in mails.mails] == [shown_in(mail) for mail in mails.mails]
+
+
+def shown_in(mail: bytes) -> list[str]:
+    """Keys of the papers in the text part, in order."""
+    return re.findall(r"arxiv\.org/abs/([0-9.]+)", part(mail, "plain"))
+
+
+def voted_in(install: Install, mail: bytes) -> list[str]:
+    """Keys of the papers that the links for more vote for, in order."""
+    tokens = re.findall(r"/v/([\w-]+)", part(mail, "plain"))[::2]
+    with install.engine.connect() as connection:
+        links = [link for token in tokens if (link := install.links.read_vote(token))]
+        assert all(link.is_more for link in links)
+        found = [mailed for link in links if (mailed := find(connection, link))]
+        keys = {row.id: row.key for row in connection.execute(select(papers.c.id, papers.c.key))}
+    return [keys[one.paper_id] for one in found]
 
 
 def test_it_leaves_out_a_paper_that_cannot_be_ranked(

@@ -16,9 +16,10 @@ from digest.ranking.votes import Signal, Vote, said
 from digest.subscribers import lifecycle
 from digest.subscribers.address import parse
 from digest.subscribers.rows import get, new_row
+from digest.subscribers.signer import Signer
 from digest.subscribers.subscriber import Preferences, Status
 from digest.subscribers.suppression import is_suppressed
-from digest.subscribers.tokens import Links, Signer
+from digest.subscribers.tokens import Links
 
 NOW = datetime(2026, 6, 9, 7, tzinfo=UTC)
 DAY = timedelta(days=1)

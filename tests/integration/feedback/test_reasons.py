@@ -4,7 +4,9 @@ from sqlalchemy import Connection, Engine, select
 
 from digest.db.tables import deliveries, editions, subscribers, votes
 from digest.feedback import record
-from digest.feedback.reasons import find, turn_down
+from digest.feedback.mailed import Mailed, find
+from digest.feedback.reasons import turn_down
+from digest.ranking.choice import Reason, ReasonKind
 from digest.subscribers.tokens import VoteLink
 from tests.builders import NOW, TODAY, add_paper, add_subscriber
 
@@ -41,9 +43,9 @@ def test_it_drops_the_topic_that_a_reason_names(engine: Engine) -> None:
         delivery = add_edition(
             connection, reader, paper, [["topic", 0.6, "robotics", None], ["trending", 0.2, "5", None]]
         )
-        given = find(connection, VoteLink(reader, paper, False, delivery), 0)
-        assert given
-        assert turn_down(connection, reader, given, NOW)
+        found = find(connection, VoteLink(reader, delivery, 0, False))
+        assert found
+        assert turn_down(connection, found, 0, NOW)
         assert connection.execute(select(subscribers.c.topics)).scalar_one() == ["speech"]
         assert connection.execute(select(votes)).all() == []
 
@@ -53,9 +55,9 @@ def test_it_takes_the_vote_back_that_a_reason_rests_on(engine: Engine) -> None:
         reader, paper, liked = add_subscriber(connection), add_paper(connection), add_paper(connection, "2606.00002")
         record.vote(connection, reader, liked, True, NOW)
         delivery = add_edition(connection, reader, paper, [["liked", 0.6, "An older paper", liked]])
-        given = find(connection, VoteLink(reader, paper, False, delivery), 0)
-        assert given
-        assert turn_down(connection, reader, given, NOW)
+        found = find(connection, VoteLink(reader, delivery, 0, False))
+        assert found
+        assert turn_down(connection, found, 0, NOW)
         assert record.votes_of(connection, reader) == []
 
 
@@ -63,17 +65,22 @@ def test_it_votes_for_less_where_the_reason_is_nobodys_choice(engine: Engine) ->
     with engine.begin() as connection:
         reader, paper = add_subscriber(connection), add_paper(connection)
         delivery = add_edition(connection, reader, paper, [["trending", 0.2, "5", None]])
-        given = find(connection, VoteLink(reader, paper, False, delivery), 0)
-        assert given
-        assert turn_down(connection, reader, given, NOW)
+        found = find(connection, VoteLink(reader, delivery, 0, False))
+        assert found
+        assert turn_down(connection, found, 0, NOW)
         assert [vote.is_more for vote in record.votes_of(connection, reader)] == [False]
 
 
-def test_it_finds_no_reason_that_was_not_in_the_mail(engine: Engine) -> None:
+def test_it_finds_what_stood_at_a_place_of_a_mail(engine: Engine) -> None:
     with engine.begin() as connection:
-        reader, paper = add_subscriber(connection), add_paper(connection)
-        delivery = add_edition(connection, reader, paper, [["trending", 0.2, "5", None]])
-        assert find(connection, VoteLink(reader, paper, False, delivery), 1) is None
-        assert find(connection, VoteLink(reader, paper, False, delivery), -1) is None
-        assert find(connection, VoteLink(reader, paper + 1, False, delivery), 0) is None
-        assert find(connection, VoteLink(reader, paper, False, None), 0) is None
+        reader, other, paper = (
+            add_subscriber(connection),
+            add_subscriber(connection, "bob@example.org"),
+            add_paper(connection),
+        )
+        delivery = add_edition(connection, reader, paper, [["liked", 0.2, "An older paper", 3, "2026-06-01"]])
+        told = (Reason(ReasonKind.LIKED, 0.2, "An older paper", 3),)
+        assert find(connection, VoteLink(reader, delivery, 0, True)) == Mailed(reader, paper, True, told)
+        assert find(connection, VoteLink(reader, delivery, 1, True)) is None
+        assert find(connection, VoteLink(other, delivery, 0, True)) is None
+        assert find(connection, VoteLink(reader, delivery + 1, 0, True)) is None

@@ -70,11 +70,11 @@ def test_it_never_breaks_whatever_is_asked(world: World) -> None:
         signed.preferences(reader),
         signed.unsubscribe(reader),
         signed.confirm(reader, 0, world.now),
-        signed.vote(reader, paper, True),
+        signed.votes(reader, delivery, 1)[0][0],
     ]
     tokens += [
         signed.edition(delivery),
-        signed.click(reader, paper),
+        signed.clicks(reader, [paper], delivery)[0].decode(),
         signed.undo(reader, world.now),
         signed.address_change(reader, 0, world.now),
     ]

@@ -4,7 +4,8 @@ import pytest
 
 from digest.db.tables import deliveries
 from digest.delivery import ledger
-from digest.subscribers.tokens import Links, Signer
+from digest.subscribers.signer import Signer
+from digest.subscribers.tokens import Links
 from digest.web import subscriptions
 from tests.builders import NOW, TODAY, add_subscriber
 from tests.integration.web.conftest import World, site_settings

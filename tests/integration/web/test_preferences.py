@@ -6,9 +6,9 @@ import re
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
-from digest.db.tables import Mail, bounces, clicks, consents, editions, metadata, subscribers, votes
+from digest.db.tables import Mail, bounces, clicks, consents, deliveries, editions, metadata, subscribers, votes
 from digest.subscribers.preferences import MAX_LETTERS, MOST
 from tests.builders import NOW, add_digest, add_edition, add_subscriber, list_paper
 from tests.integration.web.conftest import World
@@ -94,17 +94,34 @@ def test_it_asks_at_the_new_address(world: World, reader: int) -> None:
 
 def test_it_votes_by_post_only_and_takes_it_back(world: World, reader: int) -> None:
     paper = world.stored(list_paper, "2606.00001", title="Robots that walk")
-    link = f"/v/{links(world).vote(reader, paper, True)}"
-    assert "Robots that walk" in world.client.get(link).text
-    world.client.head(link)
+    delivery = world.stored(add_edition, reader, [paper])
+    more, less = (f"/v/{token}" for token in links(world).votes(reader, delivery, 1)[0])
+    assert "Robots that walk" in world.client.get(more).text
+    world.client.head(more)
     assert world.rows(select(votes)) == []
-    assert "Thank you" in world.client.post(link).text
-    world.client.post(link)
+    assert "Thank you" in world.client.post(more).text
+    world.client.post(more)
     assert [row.direction for row in world.rows(select(votes))] == [1]
-    world.client.post(f"/v/{links(world).vote(reader, paper, False)}")
+    world.client.post(less)
     assert [row.direction for row in world.rows(select(votes))] == [-1]
     assert "Less like this:" in world.client.get(page_of(world, reader)).text
     world.client.post(page_of(world, reader), data={"do": "undo_vote", "paper": str(paper)})
+    assert world.rows(select(votes)) == []
+
+
+def test_it_says_in_plain_words_that_the_vote_of_a_mail_no_longer_stored_is_dead(world: World, reader: int) -> None:
+    paper = world.stored(list_paper, "2606.00001")
+    delivery = world.stored(add_edition, reader, [paper])
+    more, less = (f"/v/{token}" for token in links(world).votes(reader, delivery, 1)[0])
+    world.stored(lambda connection: connection.execute(delete(deliveries)))
+    for answer in (
+        world.client.get(more),
+        world.client.post(more),
+        world.client.get(f"{less}/0"),
+        world.client.post(f"{less}/0"),
+    ):
+        assert answer.status_code == 404
+        assert "It may have expired" in answer.text
     assert world.rows(select(votes)) == []
 
 
@@ -124,7 +141,8 @@ def test_it_brings_and_takes_along_a_taste(world: World, reader: int) -> None:
 
 def test_it_gives_out_all_that_is_stored(world: World, reader: int) -> None:
     paper = world.stored(list_paper, "2606.00001")
-    world.client.post(f"/v/{links(world).vote(reader, paper, True)}")
+    delivery = world.stored(add_edition, reader, [paper])
+    world.client.post(f"/v/{links(world).votes(reader, delivery, 1)[0][0]}")
     world.client.post(page_of(world, reader), data={"hour": "9"})
     given = world.client.get(page_of(world, reader) + "/export").json
     assert given["email"] == "ann@example.org"
@@ -135,7 +153,8 @@ def test_it_gives_out_all_that_is_stored(world: World, reader: int) -> None:
 
 def test_it_forgets_by_post_only_and_leaves_nothing(world: World, reader: int) -> None:
     paper = world.stored(list_paper, "2606.00001")
-    world.client.post(f"/v/{links(world).vote(reader, paper, True)}")
+    delivery = world.stored(add_edition, reader, [paper])
+    world.client.post(f"/v/{links(world).votes(reader, delivery, 1)[0][0]}")
     link = page_of(world, reader) + "/forget"
     assert world.client.get(link).status_code == 200
     assert len(world.rows(select(subscribers))) == 1
@@ -170,7 +189,7 @@ def test_it_shows_an_edition_with_its_reasons_and_votes(world: World, reader: in
     assert "Robots that walk" in answer.text
     assert "Because you follow “robots”" in answer.text
     assert "9 new papers were weighed" in answer.text
-    assert f"/v/{links(world).vote(reader, paper, True, delivery)}" in answer.text
+    assert f"/v/{links(world).votes(reader, delivery, 1)[0][0]}" in answer.text
     assert answer.headers["X-Robots-Tag"] == "noindex"
     assert f"/e/{links(world).edition(delivery)}" in world.client.get(page_of(world, reader)).text
     assert world.client.get(f"/e/{links(world).edition(999)}").status_code == 404
@@ -183,7 +202,7 @@ def test_it_says_why_a_day_was_quiet(world: World, reader: int) -> None:
 
 def test_it_follows_clicks_only_where_they_are_counted_and_only_to_the_paper(world: World, reader: int) -> None:
     paper = world.stored(list_paper, "2606.00001")
-    link = f"/k/{links(world).click(reader, paper)}"
+    link = f"/k/{links(world).clicks(reader, [paper], 0)[0].decode()}"
     assert world.client.get(link).status_code == 404
     counting = World(world.engine, world.settings.model_copy(update={"click_tracking": True}))
     assert counting.client.get(link + "?u=https://evil.example").location == "https://arxiv.org/abs/2606.00001"

@@ -13,7 +13,7 @@ from digest.editions.edition import Edition, Kind, Pick
 from digest.papers.paper import Paper
 from digest.ranking.choice import Reason, ReasonKind
 from digest.rendering.mime import Sender
-from digest.rendering.view import Links
+from digest.subscribers.tokens import MailLinks
 
 AT = datetime(2026, 6, 9, 7, tzinfo=UTC)
 TODAY = date(2026, 6, 9)
@@ -61,15 +61,20 @@ def an_edition(*papers: Paper, **changes: Any) -> Edition:
     return replace(edition, **changes)
 
 
-LINKS = Links(
-    preferences=f"{URL}/p/{'p' * 43}",
-    unsubscribe=f"{URL}/u/{'u' * 32}",
-    edition=f"{URL}/e/{'e' * 43}",
-    action=f"{URL}/c/{'c' * 43}",
-    unsubscribe_address="u-uuuu@bounces.example.org",
-    votes=lambda paper_ids: [(f"{one:04}{'m' * 39}", f"{one:04}{'l' * 39}") for one in paper_ids],
-    clicks=lambda paper_ids: [f"{one:04}{'k' * 39}" for one in paper_ids],
+LINKS = MailLinks(
+    unsubscribe=b"u" * 32,
+    preferences=b"p" * 32,
+    unsubscribe_address=b"u-uuuu@bounces.example.org",
+    edition=b"e" * 32,
+    action=b"c/" + b"c" * 43,
 )
+
+
+def links_of(edition: Edition) -> MailLinks:
+    """Tokens that begin with the number of their paper."""
+    numbers = [b"%04d" % pick.paper.id for pick in edition.picks]
+    less, more, clicks = ([number + letter * 36 for number in numbers] for letter in (b"l", b"m", b"k"))
+    return LINKS._replace(less=less, more=more, clicks=clicks)
 
 
 def parsed(raw: bytes) -> EmailMessage:

@@ -25,7 +25,8 @@ def sheet() -> Sheet:
 @pytest.mark.parametrize("language", ["en", "de"])
 @pytest.mark.parametrize("name", DIGESTS)
 def test_it_equals_the_mail_rendered_whole(name: str, language: str) -> None:
-    edition, known = DIGESTS[name], links(SENDER, name)
+    edition = DIGESTS[name]
+    known = links(SENDER, name, edition.picks)
     filled = sheet().fill(edition, TO, language, known, MESSAGE_ID, AT)
     text, html, subject = PLAIN.parts(edition, language, known, sheet().forms(edition, language))
     assert part(filled, "plain") == text
