@@ -12,14 +12,15 @@ from typing import Any
 import dns.exception
 import dns.resolver
 import redis
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from digest.clock import real_now
 from digest.db import states
 from digest.db.engine import database_now, reading
 from digest.db.schema import head, revision
-from digest.delivery.ledger import totals
+from digest.db.tables import deliveries
+from digest.delivery.ledger import count_claimable, totals
 from digest.delivery.smtp import diagnose
 from digest.feedback.rates import rates
 from digest.install import Install
@@ -30,6 +31,8 @@ from digest.settings import Settings, SettingsError, is_loopback
 STALE_BEATS = 3  # ticks without a heartbeat
 STALE_SOURCE = timedelta(days=2)
 SKEW_SECONDS = 5.0
+LEDGER_DAYS = 4
+LATE_LETTER = timedelta(minutes=10)
 LEAST_FREE_BYTES = 500_000_000
 
 
@@ -85,7 +88,7 @@ def _all(install: Install) -> Iterator[Finding]:
     yield database
     yield _broker(settings)
     if database.grade is not Grade.FAIL:
-        for check in (_clock_skew, _beat, _sending, _last_run, _welcome):
+        for check in (_clock_skew, _beat, _sending, _digests, _letters, _welcome):
             yield check(install)
         yield from _sources(install)
     yield _disk(settings)
@@ -195,24 +198,45 @@ def _welcome(install: Install) -> Finding:
     )
 
 
-def _last_run(install: Install) -> Finding:
-    counts = totals(install.engine)
-    said = f"{counts.planned} planned, {counts.submitted} submitted, {counts.waiting + counts.deferred} to go"
-    if not counts.closes:
+def _digests(install: Install) -> Finding:
+    """The ledger of the newest dates: time zones lie a day apart, and a date may be late by one."""
+    with reading(install.engine).connect() as connection:
+        last_on = connection.execute(select(func.max(deliveries.c.dated_on))).scalar_one()
+    if last_on is None:
+        return Finding("ledger", Grade.OK, "no digest yet")
+    days = [totals(install.engine, last_on - timedelta(days=back)) for back in range(LEDGER_DAYS)]
+    counts = {name: sum(getattr(day, name) for day in days) for name in ("planned", "submitted", "uncertain")}
+    left = sum(day.waiting + day.deferred for day in days)
+    said = f"digests of {LEDGER_DAYS} days to {last_on}: {counts['planned']} planned, {counts['submitted']} submitted, {left} to go"
+    if not all(day.closes for day in days):
         return Finding(
             "ledger",
             Grade.FAIL,
             f"does not close: {said}",
             "This must not happen; please report it with the output of `digest report --json`.",
         )
-    if counts.uncertain:
+    if counts["uncertain"]:
         return Finding(
             "ledger",
             Grade.WARN,
-            f"{said}, {counts.uncertain} uncertain",
-            "`digest report` lists them; see docs/operating.md, Uncertain mail.",
+            f"{said}, {counts['uncertain']} uncertain",
+            "`digest report` counts them by date; see docs/operating.md, Uncertain mail.",
         )
     return Finding("ledger", Grade.OK, f"{said}; it closes")
+
+
+def _letters(install: Install) -> Finding:
+    """Answers to something a person did, who waits for them now."""
+    waiting = count_claimable(install.engine, install.now() - LATE_LETTER, letters=True)
+    if not waiting:
+        return Finding("letters", Grade.OK, "none is late")
+    minutes = int(LATE_LETTER.total_seconds() // 60)
+    return Finding(
+        "letters",
+        Grade.WARN,
+        f"{waiting} confirmations and the like could have gone {minutes} minutes ago",
+        "See that a worker for the queue render runs, and what the mail server says below.",
+    )
 
 
 def _sources(install: Install) -> Iterator[Finding]:

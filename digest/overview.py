@@ -149,8 +149,8 @@ def most_voted(connection: Connection, since: datetime) -> Sequence[Row[Any]]:
     return connection.execute(query.limit(20)).all()
 
 
-def ledger_rows(connection: Connection, dated_on: date | None, status: str, page: int) -> Sequence[Row[Any]]:
-    """Rows of the ledger with their readers, the newest first, ROWS to a page."""
+def ledger_rows(connection: Connection, dated_on: date | None, status: str, before: int = 0) -> Sequence[Row[Any]]:
+    """Rows of the ledger with their readers, the newest first: ROWS and one more, where `before` is not 0 of lower ids."""
     query = select(deliveries, subscribers.c.email).outerjoin(
         subscribers, subscribers.c.id == deliveries.c.subscriber_id
     )
@@ -158,7 +158,9 @@ def ledger_rows(connection: Connection, dated_on: date | None, status: str, page
         query = query.where(deliveries.c.dated_on == dated_on)
     if status:
         query = query.where(deliveries.c.status == status)
-    return connection.execute(query.order_by(deliveries.c.id.desc()).limit(ROWS + 1).offset((page - 1) * ROWS)).all()
+    if before:
+        query = query.where(deliveries.c.id < before)
+    return connection.execute(query.order_by(deliveries.c.id.desc()).limit(ROWS + 1)).all()
 
 
 def history(connection: Connection, subscriber_id: int) -> History | None:

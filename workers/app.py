@@ -8,15 +8,26 @@ from __future__ import annotations
 
 import mmap
 import os
+import warnings
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_shutdown, worker_shutdown, worker_shutting_down
+from celery.exceptions import SecurityWarning
+from celery.signals import (
+    beat_init,
+    before_task_publish,
+    heartbeat_sent,
+    setup_logging,
+    worker_process_shutdown,
+    worker_shutdown,
+    worker_shutting_down,
+)
 from kombu import Queue
 
 from digest.install import Install
 from digest.logs import configure
 from digest.settings import Settings, load
+from workers import alive
 from workers.schedule import beat_table
 
 QUEUES = ("ingest", "rank", "render", "deliver", "upkeep")
@@ -95,6 +106,13 @@ def _embedded(settings: Settings) -> dict[str, Any]:
 
 
 app = make_app(load())
+warnings.filterwarnings("ignore", category=SecurityWarning)  # of root, for pickles in messages: ours are JSON
+heartbeat_sent.connect(alive.sign)
+
+
+@beat_init.connect
+def _beating(**_: Any) -> None:
+    before_task_publish.connect(alive.sign)
 
 
 @setup_logging.connect

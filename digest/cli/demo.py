@@ -203,7 +203,7 @@ def _once(out: Path) -> None:
         with _install(settings) as install:
             _morning(install, inbox)
         written = [write_parts(out, f"{n:02d}-{'-'.join(mail.envelope_to)}", mail.raw) for n, mail in _in_order(inbox)]
-    click.echo(f"\n{len(written)} mails written to {out}/ as .eml, .html and .txt:")
+    click.echo(f"\nMails written to {out}/ as .eml, .html and .txt:")
     for name in written:
         click.echo(f"  {name}")
 

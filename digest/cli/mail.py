@@ -51,9 +51,8 @@ class Written:
             f"  {name}: {size:,} bytes of HTML ({100 * size // HTML_BUDGET} % of the budget)"
             for name, size in self.mails.items()
         ]
-        return "\n".join(
-            [f"{len(lines)} mails written to {self.out}/ as .eml, .html and .txt:", *lines, *filter(None, [self.note])]
-        )
+        written = f"Written to {self.out}/ as .eml, .html and .txt:"
+        return "\n".join([written, *lines, *filter(None, [self.note])])
 
 
 @click.command()

@@ -12,8 +12,9 @@ from typing import Any
 
 import click
 
-from digest.cli.progress import progress
+from digest.cli.progress import Tell, progress
 from digest.cli.shell import Failure, reports, settings_of
+from digest.db.engine import reading
 from digest.install import Install
 from digest.subscribers import export as personal
 from digest.subscribers import lifecycle, rows, transfer
@@ -22,6 +23,7 @@ from digest.subscribers.subscriber import Preferences, Subscriber
 from digest.subscribers.tabular import TransferRefused, read_lines
 
 MOST_BAD_SHOWN = 20
+TOLD_EVERY = 1_000
 
 
 @click.group()
@@ -62,12 +64,12 @@ class Imported:
 
     def __str__(self) -> str:
         r = self.report
-        lines = [f"{r.rows:,} rows: {r.added:,} added, {sum(r.left_out.values()):,} left out, {r.bad_rows:,} bad"]
+        lines = [f"{r.rows:,} read: {r.added:,} added, {sum(r.left_out.values()):,} left out, {r.bad_rows:,} bad"]
         lines += [f"  left out {number:,}: {reason}" for reason, number in r.left_out.most_common() if number]
         lines += [f"  line {one.line}: {one.reason}" for one in r.bad[:MOST_BAD_SHOWN]]
         if r.bad_rows > MOST_BAD_SHOWN:
             lines.append(
-                f"  and {r.bad_rows - MOST_BAD_SHOWN:,} more bad rows; --json lists the first {transfer.MOST_BAD_SHOWN:,}"
+                f"  and {r.bad_rows - MOST_BAD_SHOWN:,} more; --json lists the first {transfer.MOST_BAD_SHOWN:,}"
             )
         if r.bad_rows:
             lines.append(
@@ -123,14 +125,21 @@ def export(context: click.Context, form: str, out: Path | None) -> None:
 
 
 def _export(install: Install, form: str, out: Path | None) -> None:
-    with install.engine.connect() as connection:
-        lines = transfer.export_subscribers(connection, form)
+    with reading(install.engine).connect() as connection, progress("lines") as tell:
+        lines = _told(transfer.export_subscribers(connection, form), tell)
         if out is None:
             sys.stdout.writelines(lines)
             return
         with out.open("w", encoding="utf-8", newline="") as file:
             file.writelines(lines)
     click.echo(f"Written to {out}.", err=True)
+
+
+def _told(lines: Iterator[str], tell: Tell) -> Iterator[str]:
+    for number, line in enumerate(lines, 1):
+        yield line
+        if number % TOLD_EVERY == 0:
+            tell(number, None)
 
 
 @dataclass(frozen=True)
@@ -153,7 +162,7 @@ class Shown:
 @reports
 def show(context: click.Context, address: str) -> Shown:
     """Everything stored about ADDRESS: state, preferences, consent, every mail and why one did not go."""
-    with _opened(context) as install, install.engine.connect() as connection:
+    with _opened(context) as install, reading(install.engine).connect() as connection:
         found = _find(connection, address)
         return Shown(personal.export(connection, found.id) or {})
 
@@ -178,7 +187,7 @@ class Forgotten:
 def forget(context: click.Context, address: str, yes: bool) -> Forgotten:
     """Delete everything about ADDRESS."""
     with _opened(context) as install:
-        with install.engine.connect() as connection:
+        with reading(install.engine).connect() as connection:
             found = _find(connection, address)
         if not yes and sys.stdin.isatty():
             click.confirm(f"Delete everything about {found.email}? This cannot be undone.", abort=True)

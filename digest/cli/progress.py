@@ -20,12 +20,12 @@ Tell = Callable[[int, int | None], None]
 
 @contextmanager
 def progress(what: str) -> Iterator[Tell]:
-    """A function to call with (done, of how many or None), for work that goes on where it was when it is run again."""
+    """A function to call with (done, of how many or None), for work that can be stopped and run again."""
     try:
         with _bar(what) if sys.stderr.isatty() else _lines(what) as tell:
             yield tell
     except KeyboardInterrupt:
-        raise Failure("stopped. What was stored stays; run the same command again, and it goes on.") from None
+        raise Failure("stopped. What was stored stays; run the same command again to finish.") from None
 
 
 @contextmanager

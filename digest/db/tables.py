@@ -351,7 +351,7 @@ deliveries = Table(  # the ledger: one row per mail; for digests one per subscri
     Column("finished_at", UtcDateTime),
     Column("context", Json),  # for single mails: what the template needs
     UniqueConstraint("subscriber_id", "dated_on"),
-    Index(None, "dated_on"),
+    Index(None, "dated_on", "status"),
     sqlite_autoincrement=True,  # as for subscribers
 )
 

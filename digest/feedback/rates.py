@@ -38,7 +38,7 @@ class Rate:
 
     def __str__(self) -> str:
         what = {"complaint": "complaints", "hard": "returned as undeliverable"}[self.kind]
-        return f"{self.share:.2%} {what} ({self.reports} of {self.submitted} mails in {WINDOW.days} days)"
+        return f"{self.share:.2%} {what} ({self.reports} of {self.submitted} sent in {WINDOW.days} days)"
 
 
 def rates(connection: Connection, now: datetime) -> list[Rate]:

@@ -90,7 +90,7 @@ class IngestReport:
     def __str__(self) -> str:
         lines = [f"{self.source}: {day}" for day in self.days]
         if self.completed:
-            lines.append(f"{self.source}: {self.completed} papers completed with arXiv's own text")
+            lines.append(f"{self.source}: {self.completed} completed with arXiv's own text")
         if not lines:
             lines = [f"{self.source}: {self.reason or 'nothing is due'}"]
         return "\n".join(lines)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +36,18 @@ class File:
         """The days named in the file that were not read since it was last written."""
         written_at = datetime.fromtimestamp(self._checked().stat().st_mtime, UTC)
         today = now.astimezone(UTC).date()
-        days = {paper.listed_on or today for paper in self._papers(Skips())}
+        days = {day or today for day in self._index().places}
         return sorted(day for day in days if day <= today and (day not in read or read[day].at < written_at))
 
     def fetch(self, day: date, now: datetime) -> Fetch:
-        skips = Skips()
-        today = now.astimezone(UTC).date()
-        papers = tuple(paper for paper in self._papers(skips) if (paper.listed_on or today) == day)
-        if not papers:
-            return Fetch((), RunOutcome.QUIET, f"{self._checked().name} lists no paper for that day", dict(skips))
-        return Fetch(papers, skipped=dict(skips))
+        index = self._index()
+        places = [
+            *index.places.get(day, ()),
+            *(index.places.get(None, ()) if day == now.astimezone(UTC).date() else ()),
+        ]
+        if not places:
+            return Fetch((), RunOutcome.QUIET, f"{self._checked().name} lists no paper for that day", index.skipped)
+        return Fetch(tuple(self._papers_at(sorted(places))), skipped=index.skipped)
 
     def _checked(self) -> Path:
         if self._path is None:
@@ -52,18 +58,53 @@ class File:
             raise SourceError(f"{self._path}: there is no such file. Correct DIGEST_PAPERS_FILE")
         return self._path
 
-    def _papers(self, skips: Skips) -> Iterator[RawPaper]:
-        bad = 0
-        with self._checked().open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.strip():
-                    continue
-                paper = _read_line(line)
+    def _index(self) -> _Index:
+        found = self._checked().stat()
+        return _indexed(self._checked(), found.st_mtime_ns, found.st_size)
+
+    def _papers_at(self, places: Sequence[int]) -> Iterator[RawPaper]:
+        with self._checked().open("rb") as file:
+            for place in places:
+                file.seek(place)
+                paper = _read_line(file.readline())
                 if isinstance(paper, RawPaper):
                     yield paper
-                    continue
-                bad += 1
-                skips.add(f"line {number}: {paper}" if bad <= _LINES_NAMED else "more bad lines")
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """Where in a file the lines of each day begin (None: of papers that name no day), and which lines are bad."""
+
+    places: Mapping[date | None, Sequence[int]]
+    skipped: Mapping[str, int]
+
+
+@lru_cache(maxsize=1)
+def _indexed(path: Path, _written_ns: int, _size: int) -> _Index:
+    """Read once for all its days, and again when it was written: a file may be long, and is asked for every minute."""
+    places: dict[date | None, array[int]] = defaultdict(lambda: array("Q"))
+    skips, bad = Skips(), 0
+    for number, (place, line) in enumerate(_lines(path), 1):
+        if not line.strip():
+            continue
+        paper = _read_line(line)
+        if isinstance(paper, RawPaper):
+            places[paper.listed_on].append(place)
+            continue
+        bad += 1
+        skips.add(f"line {number}: {paper}" if bad <= _LINES_NAMED else "more bad lines")
+    return _Index(dict(places), dict(skips))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """(where it begins, line); of one that is too long, only so much that it can be seen."""
+    with path.open("rb") as file:
+        place = 0
+        while line := file.readline(_LINE_LONGEST + 1):
+            yield place, line
+            while not line.endswith(b"\n") and (line := file.readline(_LINE_LONGEST)):
+                pass
+            place = file.tell()
 
 
 def _read_line(line: bytes) -> RawPaper | str:

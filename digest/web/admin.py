@@ -111,23 +111,22 @@ def home() -> str:
 
 @blueprint.get("/ledger")
 def ledger() -> str:
-    """Rows of the ledger by day and state; each leads to its reader."""
-    named = request.args.get("date", "")
-    dated_on = given.day(named) if named else None
+    """Rows of the ledger by day (today; all with an empty one) and state; each leads to its reader."""
+    dated_on = given.day(request.args["date"]) if "date" in request.args else site().today()
     status = request.args.get("status", "")
     status = status if status in list(DeliveryStatus) else ""
-    page = given.number(request.args, "page", 1, 1, 10_000)
+    before = given.number(request.args, "before", 0, 0, 10**18)
     with site().reading() as connection:
-        found = overview.ledger_rows(connection, dated_on, status, page)
+        found = overview.ledger_rows(connection, dated_on, status, before)
     return render_template(
         "admin/ledger.html",
         rows=found[: overview.ROWS],
         has_more=len(found) > overview.ROWS,
-        page=page,
+        before=before,
         dated_on=dated_on,
         status=status,
         statuses=list(DeliveryStatus),
-        report=day_report(site().engine, dated_on),
+        report=day_report(site().engine, dated_on) if dated_on else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from urllib.parse import urlsplit
 
 import structlog
 from flask import Flask
@@ -53,9 +54,13 @@ def create_app(
     app = Flask(
         "digest.web", template_folder=str(folder), static_folder=str(folder / "static"), static_url_path="/static"
     )
-    app.config.from_mapping(SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS)
+    app.config.from_mapping(
+        SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS,
+        SERVER_NAME=urlsplit(settings.public_url).netloc,  # addresses are made of it, never of what a client calls us
+    )
     app.jinja_options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # /paper/https://arxiv.org/abs/... keeps its two
     app.extensions[KEY] = _site(settings, engine or make_engine(settings.database_url), clock, nudge)
     style = (folder / "static" / "style.css").read_bytes()
     app.jinja_env.globals["style_version"] = hashlib.sha256(style).hexdigest()[:12]

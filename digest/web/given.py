@@ -27,7 +27,7 @@ def line(values: MultiDict[str, str], name: str, longest: int = 300) -> str:
 def number(values: MultiDict[str, str], name: str, default: int, lowest: int, highest: int) -> int:
     """A whole number within bounds; the default for anything else."""
     given = values.get(name, "").strip()
-    if not re.fullmatch(r"-?[0-9]{1,9}", given):
+    if not re.fullmatch(r"-?[0-9]{1,18}", given):
         return default
     return min(max(int(given), lowest), highest)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response, abort, request
@@ -15,6 +16,7 @@ READER_BYTES = 512 * 1024  # all that preferences can hold, in any script, or a 
 REPORT_BYTES = 2 * 1024 * 1024  # returned mail that the bounce hook takes
 PUBLIC_SECONDS = 60
 _TOKEN_RULES = ("/c/", "/u/", "/p/", "/a/", "/k/", "/v/", "/e/")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _HEADERS = {
     "Content-Security-Policy": (
@@ -30,10 +32,17 @@ _HEADERS = {
 
 
 def init_app(app: Flask) -> None:
+    app.before_request(_refuse_unprintable)
     app.before_request(_refuse_big)
     app.before_request(_refuse_foreign)
     app.after_request(_cache)
     app.after_request(_secure)
+
+
+def _refuse_unprintable() -> None:
+    """No page has a control character in its address, and PostgreSQL takes no NUL in a value."""
+    if _CONTROL.search(request.path):
+        abort(404)
 
 
 def _refuse_big() -> None:

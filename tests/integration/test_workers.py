@@ -15,6 +15,8 @@ from digest.delivery import ledger
 from tests.builders import add_subscriber, list_paper
 from tests.integration.delivery.fake_server import fake_server
 
+PATIENCE_SECONDS = 180  # how long a slow machine may take to start and to stop Celery
+
 
 def test_it_finds_who_is_due_without_being_told(engine: Engine, redis_url: str, tmp_path: Path) -> None:
     now = real_now()
@@ -32,17 +34,36 @@ def test_it_finds_who_is_due_without_being_told(engine: Engine, redis_url: str, 
             "TICK_SECONDS": "1",
             "SECRET_KEY": "a key of the tests, 32 characters and more",
         }
-        environment = dict(os.environ) | {f"DIGEST_{name}": value for name, value in wanted.items()}
-        processes = [
-            subprocess.Popen([sys.executable, "-m", "digest", *command], env=environment, stderr=subprocess.DEVNULL)
-            for command in (["worker", "--processes", "1"], ["beat"])
-        ]
+        shared = dict(os.environ) | {f"DIGEST_{name}": value for name, value in wanted.items()}
+        commands = {"worker": ["worker", "--processes", "1"], "beat": ["beat"]}
+        environments = {name: shared | {"TMPDIR": str(tmp_path / name)} for name in commands}
+        processes = []
+        for name, command in commands.items():
+            (tmp_path / name).mkdir()
+            digest = [sys.executable, "-m", "digest", *command]
+            processes.append(subprocess.Popen(digest, env=environments[name], stderr=subprocess.DEVNULL))
         try:
-            until = time.monotonic() + 60
+            until = time.monotonic() + PATIENCE_SECONDS
             while ledger.totals(engine).submitted < 3 and time.monotonic() < until:
                 time.sleep(0.1)
+            alive = [_is_alive(environment) for environment in environments.values()]
         finally:
             for process in processes:
                 process.terminate()
-            assert [process.wait(40) for process in processes] == [0, 0]
+            assert [process.wait(PATIENCE_SECONDS) for process in processes] == [0, 0]
         assert (ledger.totals(engine).submitted, len(mails.mails)) == (3, 3)
+        assert alive == [True, True]
+
+
+def _is_alive(environment: dict[str, str]) -> bool:
+    """As the health check of a container asks."""
+    return subprocess.run([sys.executable, "-m", "workers.alive"], env=environment, check=False).returncode == 0
+
+
+def test_it_says_when_there_is_no_sign_of_life(tmp_path: Path) -> None:
+    assert not _is_alive(dict(os.environ) | {"TMPDIR": str(tmp_path)})
+    (tmp_path / "digest-alive").touch()
+    assert _is_alive(dict(os.environ) | {"TMPDIR": str(tmp_path)})
+    long_ago = time.time() - 3600
+    os.utime(tmp_path / "digest-alive", (long_ago, long_ago))
+    assert not _is_alive(dict(os.environ) | {"TMPDIR": str(tmp_path)})

@@ -10,6 +10,7 @@ import click
 import pytest
 import yaml
 
+from digest.cli.serve import STOP_SECONDS
 from digest.settings import PREFIX, Settings, load
 
 ROOT = Path(__file__).parents[2]
@@ -79,8 +80,16 @@ def test_it_opens_ports_to_this_machine_only() -> None:
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
-def test_it_checks_the_health_of_everything_that_others_wait_for() -> None:
-    assert all("healthcheck" in SERVICES[name] for name in ("web", "postgres", "redis", "mailpit"))
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"migrate"}))
+def test_it_checks_the_health_of_everything_that_stays(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if name.startswith("worker")])
+def test_it_gives_workers_longer_to_stop_than_they_take(name: str) -> None:
+    app = pytest.importorskip("workers.app", reason="needs the workers")
+    grace = int(OURS[name]["stop_grace_period"].removesuffix("s"))
+    assert grace > app.app.conf.worker_soft_shutdown_timeout + STOP_SECONDS
 
 
 def test_it_serves_every_queue_in_both_profiles() -> None:

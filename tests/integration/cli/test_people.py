@@ -39,11 +39,21 @@ def test_it_keeps_where_readers_came_from_as_their_consent() -> None:
     assert "imported from standard input" in json.dumps(shown)
 
 
-def test_it_says_that_an_interrupted_import_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_says_how_to_finish_an_interrupted_import(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_args: object, **_options: object) -> transfer.ImportReport:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(people.transfer, "import_subscribers", interrupted)
     done = digest("subscribers", "import", "-", stdin=b"email\n")
     assert done.exit_code == 1
-    assert "run the same command again, and it goes on" in done.output
+    assert "run the same command again to finish" in done.output
+
+
+def test_it_exports_what_can_be_imported_again(tmp_path: Path) -> None:
+    lines = b"email,topics\nann@example.org,robots\nbob@example.org,\n"
+    digest("subscribers", "import", "--active", "-", stdin=lines)
+    assert digest("subscribers", "export", "--format", "jsonl", "--out", "out.jsonl").exit_code == 0
+    for name in ("ann@example.org", "bob@example.org"):
+        assert digest("subscribers", "forget", name, "--yes").exit_code == 0
+    done = digest("subscribers", "import", "--active", "out.jsonl", "--json")
+    assert json.loads(done.stdout)["added"] == 2

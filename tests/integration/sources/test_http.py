@@ -25,10 +25,11 @@ def waits() -> list[float]:
 
 
 @pytest.fixture
-def client(tmp_path: Path, waits: list[float]) -> Iterator[Http]:
-    engine = make_engine(f"sqlite:///{tmp_path}/client.db")
+def client(request: pytest.FixtureRequest, tmp_path: Path, waits: list[float]) -> Iterator[Http]:
+    """One that waits half a minute for an answer, or as long as the test says."""
+    engine, patience = make_engine(f"sqlite:///{tmp_path}/client.db"), getattr(request, "param", 30.0)
     migrate(engine)
-    with Http(engine, "https://digest.example.org", sleep=waits.append, total_seconds=1.0) as made:
+    with Http(engine, "https://digest.example.org", sleep=waits.append, total_seconds=patience) as made:
         yield made
     engine.dispose()
 
@@ -143,6 +144,7 @@ def test_it_unpacks_what_is_whole_and_refuses_the_rest(client: Http) -> None:
     assert "not asked for" in failure(client, Reply(zlib.compress(b"x"), headers={"Content-Encoding": "gzip, gzip"}))[0]
 
 
+@pytest.mark.parametrize("client", [1.0], indirect=True)
 def test_it_ends_a_conversation_that_drips(client: Http) -> None:
     assert "took longer than" in failure(client, Reply(b"x" * 200, drip_seconds=0.02))[0]
 

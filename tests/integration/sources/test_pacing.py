@@ -36,7 +36,7 @@ def test_it_lets_one_ask_at_a_time_with_a_pause_after_each(engine: Engine, datab
     spans.sort()
     gaps = [after[0] - before[1] for before, after in pairwise(spans)]
     assert len(spans) == 4
-    assert min(gaps) >= 0.3
+    assert min(gaps) >= 0.3 - 0.01  # SQLite's clock counts whole milliseconds
 
 
 def test_it_takes_over_from_a_process_that_died(engine: Engine) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,6 +10,7 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
+from digest import overview
 from digest.db.tables import bounces, consents, stage_runs
 from tests.builders import NOW, TODAY, add_digest, add_edition, add_source_run, add_subscriber, list_paper
 from tests.integration.web.conftest import World, site_settings
@@ -51,7 +53,7 @@ def test_it_lets_in_with_the_password_only(operator: Operator) -> None:
 
 def test_it_keeps_its_cookie_from_scripts_other_sites_and_other_pages(operator: Operator) -> None:
     world, client = operator
-    cookie = client.get_cookie("digest_admin", path="/admin")
+    cookie = client.get_cookie("digest_admin", "127.0.0.1", "/admin")
     assert cookie
     assert (cookie.http_only, cookie.same_site, cookie.path) == (True, "Strict", "/admin")
     assert "no-store" in client.get("/admin/").headers["Cache-Control"]
@@ -79,10 +81,10 @@ def test_it_takes_no_post_without_its_token(operator: Operator) -> None:
 
 def test_it_ends_sessions_when_the_password_changes(operator: Operator) -> None:
     world, client = operator
-    cookie = client.get_cookie("digest_admin", path="/admin")
+    cookie = client.get_cookie("digest_admin", "127.0.0.1", "/admin")
     assert cookie
     other = World(world.engine, site_settings(admin_password=SecretStr("another one"))).app.test_client()
-    other.set_cookie("digest_admin", cookie.value, path="/admin")
+    other.set_cookie("digest_admin", cookie.value, domain="127.0.0.1", path="/admin")
     assert other.get("/admin/").status_code == 302
 
 
@@ -131,6 +133,20 @@ def test_it_drills_down_from_the_ledger(operator: Operator) -> None:
     for query in ("", "?date=2026-06-09&status=refused", "?date=x&status=y&page=-1"):
         assert f'href="/admin/readers/{reader}"' in client.get("/admin/ledger" + query).text
     assert "550 5.1.1" in client.get("/admin/ledger").text
+
+
+def test_it_leafs_through_the_ledger(operator: Operator) -> None:
+    world, client = operator
+    reader = world.stored(add_subscriber)
+    for back in range(overview.ROWS, -1, -1):
+        world.stored(add_digest, reader, TODAY - timedelta(days=back), status="refused")
+    first = client.get("/admin/ledger?date=&status=refused").text
+    (link,) = re.findall(r'rel="next" href="([^"]+)"', first)
+    oldest = client.get(html.unescape(link)).text
+    assert str(TODAY - timedelta(days=overview.ROWS)) not in first
+    assert str(TODAY - timedelta(days=overview.ROWS)) in oldest
+    assert oldest.count("<td>digest</td>") == 1
+    assert 'rel="prev"' in oldest
 
 
 def test_it_shows_returned_mail_and_votes(operator: Operator, add_vote: Callable[..., None]) -> None:

@@ -20,6 +20,10 @@ PIECES = (
     "2026-02-30", "2606.00000", "hep-th/9901001", "robots", "ann@example.org", "a@b@c", "One-Click", "null", "[]", "{}", "true", "1e9", "٣", "\r\nX: y",
     "\u202e", "video, robots", "Europe/Berlin", "weekly", "undo_vote", "address", "undo", "on", "=1+1", ";--", "*", "(", "\\",
 )  # fmt: skip
+HEADERS = (
+    "Host", "If-None-Match", "If-Modified-Since", "Range", "Cookie", "Origin", "Sec-Fetch-Site", "Content-Type", "Accept", "Authorization",
+    "X-Forwarded-Host", "X-Forwarded-Proto", "X-HTTP-Method-Override", "X-Digest-Signature", "Referer",
+)  # fmt: skip
 FIELDS = [
     "q",
     "since",
@@ -97,10 +101,17 @@ def test_it_never_breaks_whatever_is_asked(world: World) -> None:
             headers={
                 "X-Forwarded-For": f"10.0.{number % 250}.{number // 250}",
                 "Accept-Language": chance.choice(("de", "x" * 50, "*")),
+                chance.choice(HEADERS): _sendable(
+                    chance.choice([*PIECES, "W/", "bytes=0-", "digest_admin=x", "a." * 200])
+                ),
             },
         )
         assert answer.status_code < 500, (method, path, kind, fields)
         answer.close()
+
+
+def _sendable(value: str) -> str:
+    return "".join(value.split()).encode("latin-1", "replace").decode("latin-1")
 
 
 def path_of(rule: Rule, pieces: list[str], chance: random.Random) -> str:

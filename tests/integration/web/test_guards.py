@@ -26,6 +26,39 @@ def test_it_carries_security_headers_on_every_answer(world: World) -> None:
         assert "Strict-Transport-Security" not in headers
 
 
+@pytest.mark.parametrize(
+    "host", ["evil.example", "x" * 300, ".", "..", "a..b", "evil.example/x", "[::1", "a b", "é", "me@evil.example", ""]
+)
+def test_it_answers_the_same_whatever_a_client_calls_it(world: World, host: str) -> None:
+    """Neither a page nor a redirect may lead to a name that somebody put into a header: a cache could keep it."""
+    named = {"Host": host, "X-Forwarded-Host": host}
+    assert "evil" not in world.client.get("/", headers=named).text
+    for path in ("/static//style.css", "/.//evil.example/", "/admin", "/paper/https://evil.example/abs/2606.00000"):
+        answer = world.client.get(path, headers=named)
+        assert answer.status_code == 404, path
+        assert "Location" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/paper/%00",
+        "/paper/a%00b",
+        "/papers/%00",
+        "/c/%00",
+        "/u/%0d%0a",
+        "/static/%00",
+        "/%00",
+        "/paper/%0d%0aSet-Cookie:x",
+    ],
+)
+def test_it_has_no_page_with_a_control_character_in_its_address(world: World, path: str) -> None:
+    for method in ("GET", "POST"):
+        answer = world.client.open(path, method=method)
+        assert answer.status_code in (404, 405)
+        assert "Set-Cookie" not in answer.headers
+
+
 def test_it_asks_for_https_only_where_the_site_has_it(engine: Engine) -> None:
     world = World(engine, site_settings(public_url="https://digest.example.org"))
     assert "max-age" in world.client.get("/").headers["Strict-Transport-Security"]

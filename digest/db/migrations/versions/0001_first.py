@@ -321,7 +321,7 @@ def _ledger() -> None:
         "(status = 'waiting' OR status = 'deferred') AND mail = 'digest'",
     )
     _partial("ix_deliveries_claimed", "deliveries", ["worker"], "status = 'claimed'")
-    op.create_index("ix_deliveries_dated_on", "deliveries", ["dated_on"])
+    op.create_index("ix_deliveries_dated_on_status", "deliveries", ["dated_on", "status"])
     _partial(
         "ix_deliveries_finished_letters", "deliveries", ["finished_at"], "mail != 'digest' AND finished_at IS NOT NULL"
     )
