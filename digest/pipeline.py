@@ -8,7 +8,8 @@ at once, does no harm. Workers call the same functions as the command line.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -56,6 +57,18 @@ LEARN_EVERY = timedelta(hours=24)
 PAUSE = "sending_paused"
 
 
+def tell_nobody(_done: int, _of: int | None) -> None:
+    """For work that nobody watches."""
+
+
+@contextmanager
+def no_progress(_what: str) -> Iterator[ingestion.Tell]:
+    yield tell_nobody
+
+
+Progress = Callable[[str], AbstractContextManager[ingestion.Tell]]
+
+
 # --- ingest ---------------------------------------------------------------------------------------------------------
 
 
@@ -101,7 +114,7 @@ def plan(install: Install) -> StageReport:
 # --- rank -----------------------------------------------------------------------------------------------------------
 
 
-def rank(install: Install, seconds: float | None = None) -> StageReport:
+def rank(install: Install, seconds: float | None = None, tell: ingestion.Tell = tell_nobody) -> StageReport:
     """Freeze an edition for every planned reader, RANK_CHUNK at a time; each chunk is committed before the next."""
     with stage(install, "rank") as report:
         over, candidates = Deadline(install.stop, seconds), None
@@ -111,6 +124,7 @@ def rank(install: Install, seconds: float | None = None) -> StageReport:
             if planned:
                 candidates = candidates or _candidates(install)
                 _rank_chunk(install, candidates, planned, report)
+                tell(report.counts["ranked"], None)
     return report
 
 
@@ -160,20 +174,39 @@ def _candidates(install: Install) -> Candidates:
 # --- render and deliver ---------------------------------------------------------------------------------------------
 
 
-def deliver(install: Install, *, letters: bool = False, seconds: float | None = None) -> StageReport:
+def deliver(
+    install: Install, *, letters: bool = False, seconds: float | None = None, tell: ingestion.Tell = tell_nobody
+) -> StageReport:
     """Send what waits until nothing is left, `seconds` are over or the process is to stop."""
     with stage(install, "letters" if letters else "deliver") as report:
-        over = Deadline(install.stop, seconds)
+        over, told = Deadline(install.stop, seconds), _told(tell)
         while not over.is_set() and report.ok and not report.is_finished:
             if reason := _paused(install):  # by any worker, and also since the last leg
                 report.reason = reason
                 return report
             try:
-                _deliver_leg(install, _claims(install, letters, over, report), over, report)
+                _deliver_leg(install, told(_claims(install, letters, over, report)), over, report)
             except BaseException:  # the claims must not wait until this process ends
                 install.abandon_journal()
                 raise
     return report
+
+
+def _told(tell: ingestion.Tell) -> Callable[[More], More]:
+    """`tell(mails taken in hand, None)` with each page, over all legs."""
+    taken = 0
+
+    def wrapped(more: More) -> More:
+        def told() -> Sequence[ledger.Claim]:
+            nonlocal taken
+            claims = more()
+            taken += len(claims)
+            tell(taken, None)
+            return claims
+
+        return told
+
+    return wrapped
 
 
 def _claims(install: Install, letters: bool, over: Stop, report: StageReport) -> More:
@@ -369,14 +402,18 @@ def restored(install: Install) -> StageReport:
     return report
 
 
-def run(install: Install) -> list[StageReport | ingestion.IngestReport]:
+def run(install: Install, progress: Progress = no_progress) -> list[StageReport | ingestion.IngestReport]:
     """One whole cycle for everyone due now; the same stages as the workers', one after the other.
 
-    A source that cannot be read is reported and stops nobody's digest.
+    A source that cannot be read is reported and stops nobody's digest. `progress(what)` opens what is told how far it is.
     """
     reports: list[StageReport | ingestion.IngestReport] = [sweep(install)]
     reports += [ingest(install, source) for source in install.settings.sources]
     if learned := learn_if_due(install):
         reports.append(learned)
-    reports += [plan(install), rank(install), deliver(install, letters=True), deliver(install)]
+    reports.append(plan(install))
+    with progress("readers ranked") as tell:
+        reports.append(rank(install, tell=tell))
+    with progress("mails") as tell:
+        reports += [deliver(install, letters=True), deliver(install, tell=tell)]
     return reports

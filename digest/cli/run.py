@@ -85,6 +85,7 @@ def _days(day: datetime | None, first: datetime | None, last: datetime | None, n
 def run(context: click.Context, at: str | None, day: datetime | None) -> Runs:
     """One whole cycle for everyone due: ingest, plan, rank, render, deliver; then the report of the ledger."""
     from digest import pipeline
+    from digest.cli.progress import progress
     from digest.install import Install
     from digest.reports import day_report
 
@@ -93,7 +94,7 @@ def run(context: click.Context, at: str | None, day: datetime | None) -> Runs:
     if moment := _moment(settings, at, day):
         install = Install(settings, clock=lambda: moment)
     try:
-        done = pipeline.run(install)
+        done = pipeline.run(install, progress)
         return Runs((*done, day_report(install.engine, None)))
     finally:
         install.close()

@@ -116,6 +116,21 @@ def test_it_looks_no_further_than_it_calls_workers(install: Install) -> None:
     assert pipeline.work(install.engine, install.now(), 2) == pipeline.Work(0, 2, 0)
 
 
+def test_it_tells_how_far_a_run_is(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "RANK_CHUNK", 2)
+    monkeypatch.setattr(pipeline, "DELIVER_CHUNK", 2)
+    told: list[tuple[str, int]] = []
+
+    @contextmanager
+    def progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
+        yield lambda done, _of: told.append((what, done))
+
+    readers(install.engine, "ann", "bob", "cleo")
+    listed(install.engine, 1)
+    pipeline.run(install, progress)
+    assert list(dict.fromkeys(told)) == [("readers ranked", 2), ("readers ranked", 3), ("mails", 2), ("mails", 3)]
+
+
 def test_it_skips_a_day_without_papers_with_its_reason(install: Install, mails: FakeServer) -> None:
     ann, bob = readers(install.engine, "ann") + readers(install.engine, "bob", quiet="tell")
     pipeline.run(install)
