@@ -10,8 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select
 
 from digest.db.engine import chunks, reading
-from digest.db.tables import editions, seen_papers, votes
-from digest.feedback.record import MORE
+from digest.db.tables import MORE, editions, seen_papers, votes
 from digest.ranking.replay import Replay, SentList, replay
 
 LONG_DAYS = 30

@@ -304,12 +304,14 @@ profiles = Table(  # what each reader said, added up; made anew where votes, cli
     Column("vector", LargeBinary, nullable=False),  # float32
 )
 
+MORE, LESS = 1, -1  # directions of a vote: more like this, less
+
 votes = Table(
     "votes",
     metadata,
     Column("subscriber_id", Id, ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
     Column("paper_id", Id, ForeignKey("papers.id"), primary_key=True),
-    Column("direction", SmallInteger, nullable=False),  # 1 more like this, -1 less
+    Column("direction", SmallInteger, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     Index(None, "paper_id"),
     Index(None, "at"),

@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, func, select, update
 
 from digest.db.engine import insert
-from digest.db.tables import clicks, deliveries, papers, subscribers, votes
+from digest.db.tables import LESS, MORE, clicks, deliveries, papers, subscribers, votes
 from digest.feedback import profiles
 from digest.ranking.votes import Signal, Vote
 
-MORE, LESS = 1, -1
 SCANNED_FOR = timedelta(seconds=10)  # links followed so soon after the mail left were followed by a machine
 BURST = timedelta(seconds=2)
 BURST_CLICKS = 3

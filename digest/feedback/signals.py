@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, or_, select
 
 from digest.db.engine import chunks
-from digest.db.tables import clicks, papers, votes
-from digest.feedback.record import MORE
+from digest.db.tables import MORE, clicks, papers, votes
 from digest.ranking.votes import Said, Signal, Vote, said
 
 MOST_LIKES = 500_000  # what a fit learns from is bounded, however many readers vote
