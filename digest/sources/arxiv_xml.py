@@ -11,18 +11,12 @@ from email.utils import parsedate_to_datetime
 from lxml import etree
 
 from digest.sources.base import BrokenAnswer, RawPaper, Skips, SourceError
+from digest.sources.withdrawal import is_withdrawn
 
 Element = etree._Element
 
 _ANNOUNCEMENT = re.compile(r"\s*arXiv:\S+\s+Announce Type:\s*\S+\s*(?:Abstract:\s*)?")
 _VERSION = re.compile(r"v(\d{1,4})$")
-_WITHDRAWN = re.compile(
-    r"\b(?:paper|article|manuscript|submission|work|preprint|report|document|note|e-?print|version|draft|it)\s+(?:\w+\s+){0,4}?"
-    r"(?:has|have|had|is|was|been|being)\s+(?:\w+\s+){0,3}?(?:withdrawn|retracted)\b|^\W*(?:withdrawn|retracted)\b|[(\[]\s*withdrawn\s*[)\]]"
-    r"|\b(?:wish|like|want|decided|chosen?|had|have)\s+to\s+(?:withdraw|retract)\s+(?:this|the|our)\b",
-    re.IGNORECASE,
-)
-_OPENING = 160  # characters: an abstract that says it is withdrawn says so first; a study of withdrawn papers does not
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +86,6 @@ def read_harvest(body: bytes, skips: Skips) -> Page:
     papers = tuple(paper for record in records if (paper := _sound(_harvested, record, skips)))
     token = _text(listed, "resumptionToken").strip() if listed is not None else ""
     return Page(papers, token=token or None)
-
-
-def is_withdrawn(title: str, abstract: str, comment: str) -> bool:
-    """arXiv sets no mark: a withdrawal is a new version whose comment, title or abstract says so."""
-    return any(_WITHDRAWN.search(text) for text in (title, comment, abstract[:_OPENING]))
 
 
 def _sound(read: Callable[[Element], RawPaper], item: Element, skips: Skips) -> RawPaper | None:

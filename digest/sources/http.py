@@ -114,7 +114,7 @@ class Http:
                 status, headers, body = self._follow(url, {name: value for name, value in conditions.items() if value})
         except httpx.TimeoutException as error:
             raise _Retryable(f"{host} did not answer in time") from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:  # httpx looks at where a redirect leads, even unfollowed
             raise _Retryable(f"{host} could not be read: {error or type(error).__name__}") from error
         if status == HTTPStatus.NOT_MODIFIED and known:
             return Answer(_inflate(known.body), "", is_unchanged=True), {}
@@ -135,7 +135,7 @@ class Http:
                 location = response.headers.get("location")
                 if not (response.is_redirect and location):
                     return response.status_code, response.headers, _body(response)
-            target = urljoin(url, location)
+            target = _target(url, location)
             if not _is_same_host(url, target):
                 raise SourceError(
                     f"{urlsplit(url).netloc} sent us on to another host, which is not followed. If it moved, correct its address in the settings"
@@ -211,6 +211,14 @@ def retry_after(value: str, now: datetime) -> float | None:
     except ValueError:
         return None
     return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())
+
+
+def _target(url: str, location: str) -> str:
+    """Where a redirect leads; nowhere when it names no address."""
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return ""
 
 
 def _is_same_host(before: str, after: str) -> bool:

@@ -118,6 +118,13 @@ def test_it_follows_nobody_to_another_host(client: Http, target: str) -> None:
     assert asked == 1
 
 
+@pytest.mark.parametrize(
+    "target", ["http://[", "javascript:x", "http:///x", "\\\\evil.example", "http://127.0.0.1:x/", "?" * 9000, "\x01"]
+)
+def test_it_survives_a_redirect_to_what_is_no_address(client: Http, target: str) -> None:
+    assert failure(client, Reply(b"", 302, headers={"Location": target}))[0]
+
+
 def test_it_follows_to_a_page_of_the_same_host_but_not_in_circles(client: Http) -> None:
     with FeedServer(
         lambda path, _number: Reply(b"[2]") if path == "/new" else Reply(b"", 301, headers={"Location": "/new"})

@@ -8,7 +8,7 @@ import pytest
 
 from digest.sources import arxiv_calendar as calendar
 from digest.sources.arxiv import Arxiv
-from digest.sources.arxiv_xml import is_withdrawn, read_feed, read_harvest, read_query
+from digest.sources.arxiv_xml import read_feed, read_harvest, read_query
 from digest.sources.base import BrokenAnswer, DayRead, Skips, SourceError
 
 RSS = """<rss xmlns:arxiv="http://arxiv.org/schemas/atom" xmlns:dc="http://purl.org/dc/elements/1.1/" version="2.0"><channel>
@@ -109,35 +109,6 @@ def test_it_reads_a_harvest_page_by_page() -> None:
     assert read_harvest(OAI.format('<error code="noRecordsMatch"/>').encode(), Skips()).papers == ()
     with pytest.raises(SourceError, match="badResumptionToken"):
         read_harvest(OAI.format('<error code="badResumptionToken">old</error>').encode(), Skips())
-
-
-@pytest.mark.parametrize(
-    ("title", "abstract", "comment"),
-    [
-        ("T", "A", "This paper has been withdrawn by the author due to an error"),
-        ("T", "This submission has been withdrawn by arXiv administrators.", ""),
-        ("T (withdrawn)", "A", ""),
-        ("T", "Withdrawn.", ""),
-        ("T", "A", "withdrawn"),
-        ("T", "A", "After useful comments we would like to withdraw this paper"),
-        ("T", "A", "The paper is withdrawn because of a crucial mistake"),
-        ("T", "A", "Paper had to be temporarily retracted; this paper was later retracted"),
-    ],
-)
-def test_it_recognises_a_withdrawn_paper(title: str, abstract: str, comment: str) -> None:
-    assert is_withdrawn(title, abstract, comment)
-
-
-@pytest.mark.parametrize(
-    ("title", "abstract"),
-    [
-        ("A data set of withdrawn papers", "We study papers that authors withdrew."),
-        ("T", "Troops were withdrawn in 1990."),
-        ("Retraction of web claims", "We model retracted articles."),
-    ],
-)
-def test_it_does_not_take_a_study_of_withdrawals_for_one(title: str, abstract: str) -> None:
-    assert not is_withdrawn(title, abstract, "12 pages")
 
 
 def test_it_knows_when_arxiv_is_quiet() -> None:
