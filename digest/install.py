@@ -100,7 +100,7 @@ class Install:
 
     @cached_property
     def pool(self) -> Pool:
-        return Pool(self.server, self.settings.smtp_connections)
+        return Pool(self.server, self.settings.smtp_connections, self.settings.most_in_doubt)
 
     @cached_property
     def throttle(self) -> Throttle:

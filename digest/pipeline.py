@@ -217,11 +217,13 @@ def _claims(install: Install, letters: bool, over: Stop, report: StageReport) ->
         nonlocal left
         if left <= 0 or over.is_set() or _paused(install):
             return []
-        most = DELIVER_CHUNK if letters else min(DELIVER_CHUNK, _warm_up_left(install, report))
-        claims = (
-            ledger.claim(install.engine, install.journal.name, install.now(), most, letters=letters) if most else []
+        cap = None if letters else _warm_up_cap(install)
+        claims = ledger.claim(
+            install.engine, install.journal.name, install.now(), DELIVER_CHUNK, letters=letters, cap=cap
         )
         report.is_finished = not claims
+        if cap and not claims and not ledger.count_left(install.engine, cap):
+            report.reason = f"warming up: today's {cap.most} mails of a new sender are out (WARM_UP_FROM)"
         has_suspects = any(claim.crashes for claim in claims)
         left = 0 if has_suspects else left - len(claims)  # nothing else is in hand when one of them ends this process
         return claims
@@ -229,16 +231,13 @@ def _claims(install: Install, letters: bool, over: Stop, report: StageReport) ->
     return more
 
 
-def _warm_up_left(install: Install, report: StageReport) -> int:
-    """Digests that a new sender may still submit today (UTC): a name is earned slowly. No limit without WARM_UP_FROM."""
+def _warm_up_cap(install: Install) -> ledger.Cap | None:
+    """What a new sender may submit today (UTC): a name is earned slowly. None without WARM_UP_FROM."""
     if not (first_on := install.settings.warm_up_from):
-        return DELIVER_CHUNK
+        return None
     today = install.now().astimezone(UTC).date()
-    cap = warm_up_cap(date.fromisoformat(first_on), today)
-    left = max(0, cap - ledger.count_out(install.engine, datetime.combine(today, datetime.min.time(), UTC)))
-    if not left:
-        report.reason = f"warming up: today's {cap} mails of a new sender are out (WARM_UP_FROM)"
-    return left
+    since = datetime.combine(today, datetime.min.time(), UTC)
+    return ledger.Cap(warm_up_cap(date.fromisoformat(first_on), today), since)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ class Settings(BaseModel):
     smtp_password: SecretStr = Field(SecretStr(""), description="Login password")
     smtp_security: Literal["none", "starttls", "tls"] = Field("none", description="Encryption: none, starttls or tls; never weaker than this")
     smtp_connections: int = Field(8, ge=1, le=256, description="Connections that one worker keeps open while it sends")
+    most_in_doubt: int = Field(1, ge=1, le=256, description="Mails of one worker that may wait for the reply to their last byte at once; so many may arrive twice when it is killed")
     smtp_timeout: float = Field(60.0, gt=0, description="Seconds to wait for a reply to a command")
     smtp_data_timeout: float = Field(600.0, gt=0, description="Seconds to wait for the reply after a whole message")
     send_rate: float = Field(0.0, ge=0, description="Messages a second over all workers; 0 is no cap")

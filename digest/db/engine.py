@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ARRAY,
@@ -32,6 +32,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import TypeEngine
+
+Item = TypeVar("Item")
 
 LOCK_WAIT_MS = 30_000
 DELETED_AT_ONCE = 5_000
@@ -79,6 +81,14 @@ def _begin_immediate(connection: Connection) -> None:
 def reading(engine: Engine) -> Engine:
     """The same engine for transactions that only read: they never wait for a writer on SQLite."""
     return engine.execution_options(is_reading=True)
+
+
+def asking(engine: Engine) -> Connection:
+    """A connection for a question that is asked over and over: one round trip each, and no transaction between them.
+
+    Ask within `begin()`, so that every answer is of its own moment.
+    """
+    return reading(engine).connect().execution_options(isolation_level="AUTOCOMMIT")
 
 
 def is_postgresql(connection: Connection | Engine) -> bool:
@@ -142,6 +152,6 @@ def database_now(connection: Connection) -> ColumnElement[Any]:
     return literal_column("((julianday('now') - 2440587.5) * 86400.0)")
 
 
-def chunks(ids: Sequence[int], size: int = 500) -> list[Sequence[int]]:
-    """Ids in pages, since a statement takes only so many parameters (SQLite: 32,766)."""
-    return [ids[at : at + size] for at in range(0, len(ids), size)]
+def chunks(items: Sequence[Item], size: int = 500) -> list[Sequence[Item]]:
+    """In pages, since a statement takes only so many parameters (SQLite: 32,766)."""
+    return [items[at : at + size] for at in range(0, len(items), size)]

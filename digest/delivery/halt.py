@@ -6,8 +6,6 @@ import time
 from threading import Event
 from typing import Protocol
 
-_LOOK_SECONDS = 0.1
-
 
 class Stop(Protocol):
     """Whether the process is to end; a `threading.Event`, or a flag that several processes share."""
@@ -38,9 +36,3 @@ class Halt:
     def set(self) -> None:
         """End this run; `above` hears nothing of it."""
         self._own.set()
-
-    def wait(self, seconds: float) -> None:
-        """Sleep, but not past the end of the run."""
-        until = time.monotonic() + seconds
-        while not self.is_set() and (left := until - time.monotonic()) > 0:
-            self._own.wait(min(left, _LOOK_SECONDS))

@@ -3,10 +3,10 @@
 One file per worker, `DATA_DIR/journal/NAME.journal`, a line per event: taken in hand, all but the final dot sent, reply.
 The worker holds it under flock, so a journal whose lock can be had belongs to a worker that is gone.
 
-What survives: every line whose call returned survives kill -9 and a crash of Python, because the kernel holds it. A
-power cut keeps what the kernel had written out, usually all but the last seconds; with `is_synced` every line is flushed
-to the disk first, at the price of one fdatasync each. A mail of which the line was lost is still claimed in the
-ledger and is sent again, the same bytes, when its lease ends. The folder must be on a local file system.
+What survives: every line whose call returned survives kill -9 and a crash of Python, because it was copied into memory
+that the kernel holds for the file. A power cut keeps what the kernel had written out, usually all but the last seconds. A
+mail of which the line was lost is still claimed in the ledger and is sent again, the same bytes, when its lease ends. The
+folder must be on a local file system.
 """
 
 from __future__ import annotations
@@ -16,25 +16,16 @@ import os
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from mmap import mmap
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 
-from digest.delivery.outcomes import Against, Outcome, Phase, Verdict
+from digest.delivery.outcomes import TAKEN, Against, Outcome, Phase, Verdict
 
 # Room kept behind the last line: enough for what all connections still have to say when the disk is full.
 _ROOM_BYTES = 64 * 1024
 _STEP_BYTES = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One reply: the ledger's id, what it means, and when it came."""
-
-    id: int
-    outcome: Outcome
-    replied_at: datetime
 
 
 @dataclass(slots=True)
@@ -42,10 +33,10 @@ class Story:
     """All that a journal tells, by the ledger's ids.
 
     `begun` were taken in hand and `doubtful` had all but their final dot sent, both without a reply; of these only the
-    doubtful may have arrived. `records` are replies, of the last try of each. What all of `preparing` share was being made.
+    doubtful may have arrived. `outcomes` are those of the last try of each that had a reply. What all of `preparing` share was being made.
     """
 
-    records: dict[int, Record] = field(default_factory=dict)
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
     begun: set[int] = field(default_factory=set)
     doubtful: set[int] = field(default_factory=set)
     preparing: set[int] = field(default_factory=set)
@@ -54,20 +45,21 @@ class Story:
 class Journal:
     """A locked journal: this worker's own (`Journal.create`), or one that a dead worker left (`abandoned`)."""
 
-    def __init__(self, path: Path, descriptor: int, is_synced: bool = False) -> None:
+    def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
-        self._descriptor, self._is_synced = descriptor, is_synced
+        self._descriptor = descriptor
         self._lock = Lock()
         self._end = self._room = 0
+        self._lines: mmap | None = None  # the file; only its writer has it
 
     @classmethod
-    def create(cls, folder: Path, is_synced: bool = False) -> Journal:
+    def create(cls, folder: Path) -> Journal:
         """A new, empty journal; call it in the process that writes it, after any fork. OSError: folder, disk full."""
         folder.mkdir(parents=True, exist_ok=True)
         while True:
             path = folder / f"{os.uname().nodename[:40]}-{os.getpid()}-{secrets.token_hex(4)}.journal"
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            journal = cls(path, descriptor, is_synced)
+            journal = cls(path, descriptor)
             if not _has_lock(descriptor, path):
                 journal.close()  # somebody took it for a dead worker's in the instant before the lock
                 continue
@@ -104,9 +96,9 @@ class Journal:
         """All but the final dot has left; from now on the mail may arrive."""
         self._append(b"dot\t%d\n" % ledger_id)
 
-    def record(self, ledger_id: int, outcome: Outcome, replied_at: datetime) -> None:
+    def record(self, ledger_id: int, outcome: Outcome) -> None:
         """What became of it."""
-        self._append(_line(ledger_id, outcome, replied_at))
+        self._append(b"reply\t%d\t%b\n" % (ledger_id, _TAKEN if outcome is TAKEN else _told(outcome)))
 
     def leave(self) -> None:
         """The worker goes on without this journal: no mail in it ended the worker."""
@@ -119,6 +111,7 @@ class Journal:
     def clear(self) -> None:
         """Forget everything, after it is committed to the ledger; only while nobody writes."""
         with self._lock:
+            self._let_go_of_lines()  # what is cut off must not be touched
             os.ftruncate(self._descriptor, 0)
             self._end = self._room = 0
             self._make_room()
@@ -130,25 +123,29 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the file; from now on it counts as abandoned."""
+        self._let_go_of_lines()
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = -1
 
+    def _let_go_of_lines(self) -> None:
+        if self._lines is not None:
+            self._lines.close()  # it holds the file too, and with it the lock
+        self._lines = None
+
     def _append(self, line: bytes) -> None:
         with self._lock:
-            while line:
-                written = os.pwrite(self._descriptor, line, self._end)
-                self._end += written
-                line = line[written:]
-            if self._is_synced:
-                os.fdatasync(self._descriptor)
+            assert self._lines is not None
+            start, self._end = self._end, self._end + len(line)
+            self._lines[start : self._end] = line
             if self._room - self._end < _ROOM_BYTES:
                 self._make_room()
 
     def _make_room(self) -> None:
         """Reserve the blocks for what comes: ENOSPC here, and not on the line of a mail that is already gone."""
+        room = self._end + _STEP_BYTES
         os.posix_fallocate(self._descriptor, self._end, _STEP_BYTES)
-        self._room = self._end + _STEP_BYTES
+        self._lines, self._room = mmap(self._descriptor, room), room
 
 
 def abandoned(folder: Path) -> Iterator[Journal]:
@@ -194,16 +191,16 @@ def _tell(story: Story, fields: list[str]) -> None:
             story.preparing = {int(number) for number in numbers.split() if number.isdecimal()}
         case ["begun", number] if number.isdecimal():
             story.begun.add(int(number))
-            story.records.pop(int(number), None)  # an earlier try: the ledger had it before it gave the mail out again
+            story.outcomes.pop(int(number), None)  # an earlier try: the ledger had it before it gave the mail out again
         case ["dot", number] if number.isdecimal():
             story.doubtful.add(int(number))
         case ["left"]:
             story.preparing.clear()
             story.begun.clear()
-        case ["reply", *rest] if record := _record(rest):
-            story.records[record.id] = record
-            story.begun.discard(record.id)
-            story.doubtful.discard(record.id)
+        case ["reply", number, *told] if number.isdecimal() and (outcome := _outcome(told)):
+            story.outcomes[int(number)] = outcome
+            story.begun.discard(int(number))
+            story.doubtful.discard(int(number))
 
 
 def _has_lock(descriptor: int, path: Path) -> bool:
@@ -215,19 +212,20 @@ def _has_lock(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _line(ledger_id: int, outcome: Outcome, replied_at: datetime) -> bytes:
+def _told(outcome: Outcome) -> bytes:
     text = " ".join(outcome.text.split())
     flags = ("dead" if outcome.is_address_dead else "") + ("slow" if outcome.asks_to_slow_down else "")
-    return (
-        f"reply\t{ledger_id}\t{replied_at.timestamp():.6f}\t{outcome.verdict}\t{outcome.against}\t{outcome.phase}\t"
-        f"{outcome.code or ''}\t{outcome.status or ''}\t{flags}\t{text}\n"
-    ).encode("utf-8", "replace")
+    parts = (outcome.verdict, outcome.against, outcome.phase, outcome.code or "", outcome.status or "", flags, text)
+    return "\t".join(map(str, parts)).encode("utf-8", "replace")
 
 
-def _record(fields: list[str]) -> Record | None:
+_TAKEN = _told(TAKEN)
+
+
+def _outcome(fields: list[str]) -> Outcome | None:
     try:
-        ledger_id, at, verdict, against, phase, code, status, flags, text = fields
-        outcome = Outcome(
+        verdict, against, phase, code, status, flags, text = fields
+        return Outcome(
             Verdict(verdict),
             Against(against),
             Phase(phase),
@@ -237,6 +235,5 @@ def _record(fields: list[str]) -> Record | None:
             is_address_dead="dead" in flags,
             asks_to_slow_down="slow" in flags,
         )
-        return Record(int(ledger_id), outcome, datetime.fromtimestamp(float(at), UTC))
     except ValueError:
         return None

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, bindparam, case, func, select, update
 
-from digest.db.engine import chunks, count_of, database_now, is_postgresql, reading
+from digest.db.engine import among, chunks, count_of, database_now, is_postgresql, reading
 from digest.db.tables import (
     IS_CLAIMED,
     IS_DIGEST,
@@ -39,9 +39,10 @@ MAX_IN_DOUBT = 8  # times the same bytes are sent again when nobody knows whethe
 LONGEST_DOUBT = timedelta(minutes=15)
 MAX_CRASHES = 3  # workers that may die with a mail in hand before it is parked
 SUSPECTS = 25  # mails that come together after a worker died with them in hand; after the second time each comes alone
-HELD_AT_ONCE = 1_000
+HELD_AT_ONCE = RECORDED_AT_ONCE = 1_000
 OLDEST_DIGEST = timedelta(days=DAYS_AHEAD)  # by then the next one has replaced it
 SUSPECT_PAUSE = timedelta(minutes=1)
+_COUNTING = 4_620_713  # of the advisory lock
 OPEN = (DeliveryStatus.PLANNED, DeliveryStatus.WAITING, DeliveryStatus.CLAIMED, DeliveryStatus.DEFERRED)
 
 
@@ -81,13 +82,25 @@ class Result:
     frees_papers: bool = False
 
 
-def claim(engine: Engine, worker: str, now: datetime, limit: int, *, letters: bool = False) -> list[Claim]:
-    """Up to `limit` mails whose time has come, oldest first, leased to `worker` for LEASE_SECONDS.
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """Mails that may leave from `since` on, of all workers together."""
+
+    most: int
+    since: datetime
+
+
+def claim(
+    engine: Engine, worker: str, now: datetime, limit: int, *, letters: bool = False, cap: Cap | None = None
+) -> list[Claim]:
+    """Up to `limit` mails whose time has come, oldest first, leased to `worker` for LEASE_SECONDS; as few as `cap` leaves.
 
     Digests, or with `letters` the mails that answer something a person did. Mails that were in hand when a worker died
     come after all others and in small company, so that one which ends its worker is found and spoils nobody else's.
     """
     with engine.begin() as connection:
+        if cap is not None:
+            limit = min(limit, _left(connection, cap))
         is_due = and_(IS_TRIABLE, IS_LETTER if letters else IS_DIGEST, deliveries.c.next_try_at <= now)
         crashes = deliveries.c.crashes
         claimed = (
@@ -132,7 +145,7 @@ def _load(connection: Connection, ids: Sequence[int]) -> list[Claim]:
             deliveries.c.context,
         )
         .join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
-        .where(deliveries.c.id.in_(ids))
+        .where(among(connection, deliveries.c.id, ids))
         .order_by(deliveries.c.id)
     )
     return [
@@ -166,16 +179,20 @@ def count_claimable(engine: Engine, now: datetime, *, letters: bool = False, mos
         return connection.execute(count_of(deliveries, is_due, most)).scalar_one()
 
 
-def count_out(engine: Engine, since: datetime) -> int:
-    """Mails of any kind that left at or after `since`, or are about to."""
-    left = and_(deliveries.c.status == DeliveryStatus.SUBMITTED, deliveries.c.finished_at >= since)
-    dated = and_(IS_DIGEST, deliveries.c.dated_on >= since.date() - OLDEST_DIGEST, left)
-    count = select(func.count()).select_from(deliveries)
-    with reading(engine).connect() as connection:  # each part has an index of its own
-        return sum(
-            connection.execute(count.where(part)).scalar_one()
-            for part in (IS_CLAIMED, dated, and_(IS_FINISHED_LETTER, left))
-        )
+def count_left(engine: Engine, cap: Cap) -> int:
+    """Mails that may still leave."""
+    with engine.begin() as connection:
+        return _left(connection, cap)
+
+
+def _left(connection: Connection, cap: Cap) -> int:
+    """One worker counts and claims after the other, or each would take the same rest."""
+    if is_postgresql(connection):  # SQLite has one writer anyway
+        connection.execute(select(func.pg_advisory_xact_lock(_COUNTING)))
+    left = and_(deliveries.c.status == DeliveryStatus.SUBMITTED, deliveries.c.finished_at >= cap.since)
+    dated = and_(IS_DIGEST, deliveries.c.dated_on >= cap.since.date() - OLDEST_DIGEST, left)
+    each = (IS_CLAIMED, dated, and_(IS_FINISHED_LETTER, left))  # each part has an index of its own
+    return max(0, cap.most - sum(connection.execute(count_of(deliveries, part)).scalar_one() for part in each))
 
 
 def renew(engine: Engine, worker: str) -> None:
@@ -186,25 +203,15 @@ def renew(engine: Engine, worker: str) -> None:
         connection.execute(update(deliveries).where(_held_by(worker), is_old).values(lease_until=now + LEASE_SECONDS))
 
 
-def unwanted(engine: Engine, worker: str) -> set[int]:
-    """Ids of mails that `worker` holds and that must not go: the reader left, paused or was suppressed since.
+def willing(connection: Connection, subscriber_ids: Sequence[int], *, letters: bool = False) -> set[int]:
+    """Those of these readers who may have mail now: for digests the active ones.
 
-    A letter answers what its reader did, so only one to a suppressed or forgotten reader is unwanted.
+    A letter answers what its reader did, so it goes to all but suppressed and forgotten ones.
     """
-    with reading(engine).connect() as connection:
-        rows = connection.execute(
-            select(deliveries.c.id)
-            .outerjoin(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
-            .where(_held_by(worker))
-            .where(
-                or_(
-                    subscribers.c.status.is_(None),
-                    subscribers.c.status == Status.SUPPRESSED,
-                    and_(IS_DIGEST, subscribers.c.status != Status.ACTIVE),
-                )
-            )
-        )
-        return set(rows.scalars())
+    status = subscribers.c.status
+    may_have = status != Status.SUPPRESSED if letters else status == Status.ACTIVE
+    asked = select(subscribers.c.id).where(among(connection, subscribers.c.id, subscriber_ids), may_have)
+    return set(connection.execute(asked).scalars())
 
 
 def is_on_its_way(connection: Connection, subscriber_id: int) -> bool:
@@ -217,18 +224,17 @@ def _held_by(worker: str) -> ColumnElement[bool]:
     return and_(IS_CLAIMED, deliveries.c.worker == worker)
 
 
-def record(engine: Engine, worker: str, results: Sequence[Result], now: datetime) -> int:
-    """Write what became of mails that `worker` holds; returns how many rows took it. Doing it twice changes nothing."""
-    if not results:
-        return 0
-    plain = [r.id for r in results if r.status is DeliveryStatus.SUBMITTED]
-    others = [r for r in results if r.status is not DeliveryStatus.SUBMITTED]
+def record(engine: Engine, worker: str, submitted: Sequence[int], results: Sequence[Result], now: datetime) -> None:
+    """Write what became of mails that `worker` holds: those that were taken, and the others. Twice changes nothing."""
+    if not (submitted or results):
+        return
     with engine.begin() as connection:
-        taken = sum(_record_submitted(connection, worker, page, now) for page in chunks(plain))
-        return taken + _record_others(connection, worker, others, now)
+        for page in chunks(submitted, RECORDED_AT_ONCE):
+            _record_submitted(connection, worker, page, now)
+        _record_others(connection, worker, results, now)
 
 
-def _record_submitted(connection: Connection, worker: str, ids: Sequence[int], now: datetime) -> int:
+def _record_submitted(connection: Connection, worker: str, ids: Sequence[int], now: datetime) -> None:
     """One statement for a page of ids: nearly every mail ends here, so this is the ledger's hot path."""
     values = {
         "status": DeliveryStatus.SUBMITTED,
@@ -236,16 +242,16 @@ def _record_submitted(connection: Connection, worker: str, ids: Sequence[int], n
         "reply_code": 250,
         "finished_at": now,
     }
-    return connection.execute(
+    connection.execute(
         update(deliveries)
-        .where(_held_by(worker), deliveries.c.id.in_(ids))
+        .where(_held_by(worker), among(connection, deliveries.c.id, ids))
         .values(values | {"reason": None, "worker": None, "lease_until": None})
-    ).rowcount
+    )
 
 
-def _record_others(connection: Connection, worker: str, results: Sequence[Result], now: datetime) -> int:
+def _record_others(connection: Connection, worker: str, results: Sequence[Result], now: datetime) -> None:
     if not results:
-        return 0
+        return
     statement = (
         update(deliveries)
         .where(_held_by(worker), deliveries.c.id == bindparam("of"))
@@ -267,7 +273,6 @@ def _record_others(connection: Connection, worker: str, results: Sequence[Result
     )
     connection.execute(statement, [_values(result, now) for result in results])
     _free(connection, [result.id for result in results if result.frees_papers])
-    return len(results)
 
 
 def _free(connection: Connection, ids: Sequence[int]) -> None:
@@ -314,19 +319,16 @@ def lapsed_workers(engine: Engine) -> list[str]:
 def recover(
     engine: Engine,
     worker: str,
-    results: Sequence[Result],
     begun: Iterable[int],
     doubtful: Iterable[int] | None,
     in_doubt: str,
     now: datetime,
 ) -> int:
-    """Settle what a dead worker held; returns how many mails it had in hand.
+    """Settle what a dead worker held, after `record` of all that its journal knows; returns how many it had in hand.
 
-    `results` were journalled. `begun` had been taken in hand, `doubtful` had their last byte under way: only these may
-    have arrived. None for `doubtful` means that no journal was found, so every claim is in doubt. What it was ranking is
-    free again at once.
+    `begun` had been taken in hand, `doubtful` had their last byte under way: only these may have arrived. None for
+    `doubtful` means that no journal was found, so every claim is in doubt. What it was ranking is free again at once.
     """
-    record(engine, worker, results, now)
     with engine.begin() as connection:
         held = list(
             connection.execute(
@@ -340,7 +342,7 @@ def recover(
         for row in held
         if row.id in in_hand
     ]
-    record(engine, worker, settled, now)
+    record(engine, worker, (), settled, now)
     release(engine, worker)
     with engine.begin() as connection:
         ranked = and_(IS_PLANNED, deliveries.c.worker == worker)
@@ -360,7 +362,11 @@ def doubt(id: int, doubts: int, in_doubt: str, now: datetime) -> Result:
         )
     if doubts >= MAX_IN_DOUBT:
         return Result(
-            id, DeliveryStatus.UNCERTAIN, f"the connection ended before the reply {doubts + 1} times", is_in_doubt=True
+            id,
+            DeliveryStatus.UNCERTAIN,
+            f"the connection ended before the reply {doubts + 1} times; the papers are in the next digest",
+            is_in_doubt=True,
+            frees_papers=True,
         )
     again = now + min(
         timedelta(seconds=LEASE_SECONDS) * 2**doubts, LONGEST_DOUBT

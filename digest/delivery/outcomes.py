@@ -68,6 +68,7 @@ class Outcome:
     asks_to_slow_down: bool = False
 
 
+TAKEN = Outcome(Verdict.SUBMITTED, Against.NOBODY, Phase.EOD, 250)
 SKIPPED = Outcome(Verdict.SKIPPED, Against.NOBODY, Phase.DATA, text="no longer wanted")
 
 _LONGEST_TEXT = 200
@@ -127,6 +128,12 @@ def no_reply(phase: Phase, why: str) -> Outcome:
     return judge(phase, Reply(None, None, why[:_LONGEST_TEXT]))
 
 
+def says_slow_down(outcome: Outcome) -> bool:
+    """Plainly, by its status or its words; a bare 421 may only mean that the connection has carried enough."""
+    reply = Reply(outcome.code, outcome.status, outcome.text)
+    return _is_rate(reply) and not _OF_CONNECTION.search(outcome.text)
+
+
 def _clean(raw: bytes) -> str:
     """One printable line, without the addresses that servers repeat: it goes into logs and the ledger."""
     return _LOCAL_PART.sub("…@", _CONTROL.sub(" ", raw.decode("utf-8", "replace"))).strip()
@@ -170,6 +177,7 @@ _SLOW_DOWN = re.compile(
     r"|unexpected volume|server (is )?busy|too busy",
     re.I,
 )
+_OF_CONNECTION = re.compile(r"\b(this|per|each|one|single|same)[ -](smtp )?(connection|session)", re.I)
 _GREYLISTED = re.compile(r"gr[ae]y.?list", re.I)
 _NO_SUCH_ADDRESS = re.compile(
     r"no such (user|mailbox|address|recipient|person|account)"
@@ -241,7 +249,11 @@ def _is_dead(reply: Reply) -> bool:
 
 def _is_slow_down(reply: Reply) -> bool:
     """RFC 5321 3.8 (421), Gmail 4.7.28, and what Yahoo, Outlook and Gmail write in words."""
-    return reply.code == 421 or _detail(reply) == "7.28" or bool(_SLOW_DOWN.search(reply.text))
+    return reply.code == 421 or _is_rate(reply)
+
+
+def _is_rate(reply: Reply) -> bool:
+    return _detail(reply) == "7.28" or bool(_SLOW_DOWN.search(reply.text))
 
 
 def _detail(reply: Reply) -> str:

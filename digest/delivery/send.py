@@ -11,18 +11,21 @@ import contextlib
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from digest.db.tables import DeliveryStatus
+from digest.db.engine import asking, chunks
+from digest.db.tables import DeliveryStatus, Mail
 from digest.delivery import ledger
 from digest.delivery.gate import Gate, domain_of
 from digest.delivery.halt import Halt, Stop
@@ -34,11 +37,15 @@ from digest.delivery.throttle import Throttle
 
 log = structlog.get_logger(__name__)
 
+Item = TypeVar("Item")
+
 FLUSH_SECONDS = 1.0
-FLUSH_RESULTS = 500
 FRESH_SECONDS = 0.05  # how old "still subscribed" may be when a mail starts
+ASKED_TOGETHER = 100  # about what leaves in that time
 MOST_ASKS = 3  # times in a row, where the database answers more slowly than that
-SITE_FAULTS = 20  # refusals of our site, or of the mail itself, in a row that stop the run
+MOST_FAULTS = 20  # mails in a row that failed for reasons that are no reader's: then the run stops
+SURE_SECONDS = ledger.LEASE_SECONDS / 2  # every claim lasts for so long after `renew`
+_LOOK_SECONDS = 0.005
 BACK_OFF = tuple(timedelta(minutes=m) for m in (1, 2, 5, 10, 20, 30))
 SITE_PAUSE = timedelta(minutes=15)
 
@@ -66,22 +73,39 @@ class SendReport:
         return self.submitted + self.refused + self.deferred + self.uncertain + self.skipped
 
 
+@dataclass(slots=True)
+class Company:
+    """Readers who are asked about together: may they still have their mail?"""
+
+    subscriber_ids: list[int]
+    is_of_letters: bool
+    willing: set[int] = field(default_factory=set)
+    fresh_until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A claimed mail that has no result yet."""
+
+    claim: Claim
+    make: Make
+    company: Company
+
+
 class Run:
-    """Mails on their way, page after page: replies come from the connections' threads, one thread writes the ledger."""
+    """Mails on their way, page after page. Another thread claims and prepares them, a third one writes the ledger."""
 
     def __init__(
         self, engine: Engine, journal: Journal, throttle: Throttle, in_doubt: str, now: Callable[[], datetime]
     ) -> None:
         self._engine, self._journal, self._throttle = engine, journal, throttle
         self._in_doubt, self._now = in_doubt, now
-        self._claims: dict[int, Claim] = {}
-        self._makes: dict[int, Make] = {}
-        self._results: list[Result] = []
-        self._lock = threading.Lock()
-        self._asking = threading.Lock()
-        self._unwanted: frozenset[int] = frozenset()
-        self._fresh_until = 0.0
-        self._site_faults = 0
+        self._held: dict[int, Held] = {}
+        self._submitted: deque[int] = deque()  # filled by one thread and emptied by another
+        self._results: deque[Result] = deque()
+        self._faults = 0
+        self._leased_until = 0.0
+        self._asking: Connection | None = None
         self.report = SendReport()
         self._halt = Halt()
 
@@ -90,6 +114,7 @@ class Run:
 
         What was claimed and not sent is still claimed then.
         """
+        self._leased_until = uptime() + SURE_SECONDS
         if not (first := more()):
             return self.report
         self._halt = Halt(stop)
@@ -97,7 +122,7 @@ class Run:
         writer = threading.Thread(target=self._write_until, args=(done,), name="ledger")
         writer.start()
         try:
-            with Feed(first, more, partial(self._prepared, prepare)) as pages:
+            with asking(self._engine) as self._asking, Feed(first, more, partial(self._prepared, prepare)) as pages:
                 pool.send(self._mails(pages), self.on_reply, self.is_wanted, self._journal.before_dot, self._halt)
         finally:
             self._throttle.rest()
@@ -106,19 +131,24 @@ class Run:
             self.flush()
         return self.report
 
-    def _mails(self, pages: Iterable[Page]) -> Iterator[Callable[[], Envelope | None]]:
-        for claim in Gate(self._throttle, self._halt, self._send_back).passed(self._drawn(pages)):
-            yield partial(self._made, self._makes[claim.id], claim)
+    def _mails(self, pages: Iterable[Page | float]) -> Iterator[Callable[[], Envelope | None] | float]:
+        for claim in Gate(self._throttle, self._send_back).passed(self._drawn(pages)):
+            yield claim if isinstance(claim, float) else partial(self._made, claim)
 
-    def _drawn(self, pages: Iterable[Page]) -> Iterator[Claim]:
-        for claims, make in pages:
-            self._claims.update((claim.id, claim) for claim in claims)
-            self._makes.update((claim.id, make) for claim in claims)
-            yield from claims
+    def _drawn(self, pages: Iterable[Page | float]) -> Iterator[Claim | float]:
+        for page in pages:
+            if isinstance(page, float):
+                yield page
+                continue
+            claims, make = page
+            for some in chunks(claims, ASKED_TOGETHER):
+                company = Company([claim.subscriber_id for claim in some], some[0].mail is not Mail.DIGEST)
+                self._held.update((claim.id, Held(claim, make, company)) for claim in some)
+                yield from some
 
     def _send_back(self, claim: Claim, seconds: float) -> None:
         """To the ledger, untried, until its domain takes more."""
-        self._forget(claim.id)
+        del self._held[claim.id]
         status = DeliveryStatus.DEFERRED if claim.attempts else DeliveryStatus.WAITING
         again_at = self._now() + timedelta(seconds=seconds)
         self._note(Result(claim.id, status, "its domain takes no more for now", next_try_at=again_at, is_attempt=False))
@@ -129,84 +159,97 @@ class Run:
         self._journal.prepare(())
         return make
 
-    def _made(self, make: Make, claim: Claim) -> Envelope | None:
+    def _made(self, claim: Claim) -> Envelope | None:
         """The mail, or None when it cannot be made: it is parked, and the others go on."""
+        if uptime() >= self._leased_until:
+            log.warning(
+                "lease.over", meaning="this process stood still, or the database was away; others may have its mails"
+            )
+            self._halt.set()
+            return None
         self._journal.begin(claim.id)
         try:
-            return make(claim)
+            return self._held[claim.id].make(claim)
         except Exception as error:
             log.exception("mail.parked", delivery=claim.id)
-            self._throttle.done(domain_of(self._forget(claim.id)), None)
-            self._note(
-                Result(
-                    claim.id,
-                    DeliveryStatus.SKIPPED,
-                    f"parked: the mail could not be made ({type(error).__name__}: {error})"[:300],
-                )
-            )
+            del self._held[claim.id]
+            self._throttle.done(domain_of(claim), None)
+            why = f"parked: the mail could not be made ({type(error).__name__}: {error})"[:300]
+            self._note(Result(claim.id, DeliveryStatus.SKIPPED, why))
             return None
 
     def is_wanted(self, id: int) -> bool:
-        """Whether the reader is still subscribed; asked again when the answer is older than FRESH_SECONDS."""
-        with self._asking:  # one asks for all connections, however many there are
-            for _ in range(MOST_ASKS):
-                if time.monotonic() < self._fresh_until:
-                    break
-                asked = time.monotonic()
-                self._unwanted = frozenset(ledger.unwanted(self._engine, self._journal.name))
-                self._fresh_until = asked + FRESH_SECONDS  # of the question: an answer that took long is old by now
-            return id not in self._unwanted
+        """Whether the reader may still have it, by an answer that is never older than FRESH_SECONDS."""
+        held = self._held[id]
+        for _ in range(MOST_ASKS):
+            asked = uptime()
+            if asked < held.company.fresh_until:
+                break
+            self._ask(held.company)
+            held.company.fresh_until = asked + FRESH_SECONDS  # of the question: an answer that took long is old by now
+        return held.claim.subscriber_id in held.company.willing
+
+    def _ask(self, company: Company) -> None:
+        assert self._asking is not None
+        with self._asking.begin():
+            company.willing = ledger.willing(self._asking, company.subscriber_ids, letters=company.is_of_letters)
 
     def on_reply(self, id: int, outcome: Outcome) -> None:
         """Journal first, so that nothing that happened is lost; then see what it means."""
-        now = self._now()
-        self._journal.record(id, outcome, now)
-        claim = self._forget(id)
+        self._journal.record(id, outcome)
+        claim = self._held.pop(id).claim
         self._throttle.done(domain_of(claim), outcome)
-        self._note(settle(claim, outcome, self._in_doubt, now), outcome)
+        if outcome.verdict is Verdict.SUBMITTED:
+            self._submitted.append(id)
+            self.report.submitted += 1
+            self._faults = 0
+            return
+        self._note(settle(claim, outcome, self._in_doubt, self._now()))
+        self._count_faults(outcome)
         if outcome.is_address_dead:
             self.report.dead.append((claim.id, outcome))
 
-    def _forget(self, id: int) -> Claim:
-        del self._makes[id]
-        return self._claims.pop(id)
+    def _note(self, result: Result) -> None:
+        self._results.append(result)
+        setattr(self.report, result.status, getattr(self.report, result.status) + 1)
 
-    def _note(self, result: Result, outcome: Outcome | None = None) -> None:
-        with self._lock:
-            self._results.append(result)
-            setattr(self.report, result.status, getattr(self.report, result.status) + 1)
-            self._count_site_faults(outcome)
-
-    def _count_site_faults(self, outcome: Outcome | None) -> None:
-        if outcome is None or outcome.verdict is Verdict.SKIPPED:
+    def _count_faults(self, outcome: Outcome) -> None:
+        if outcome.verdict is Verdict.SKIPPED:
             return
-        self._site_faults = self._site_faults + 1 if _is_ours(outcome) else 0
-        if self._site_faults >= SITE_FAULTS:
-            self.report.stopped = f"{self._site_faults} refusals of this site or its mails in a row, the last one: {outcome.code or ''} {outcome.status or ''} {outcome.text}"
+        self._faults = self._faults + 1 if _is_of_all(outcome) else 0
+        if self._faults >= MOST_FAULTS:
+            said = f"{outcome.code or ''} {outcome.status or ''} {outcome.text}"
+            self.report.stopped = (
+                f"{self._faults} mails in a row failed for reasons that are no reader's, the last one: {said}"
+            )
             self._halt.set()
 
     def _write_until(self, done: threading.Event) -> None:
         while not done.wait(FLUSH_SECONDS):
             try:
                 self.flush()
+                asked = uptime()
                 ledger.renew(self._engine, self._journal.name)
+                self._leased_until = asked + SURE_SECONDS
             except SQLAlchemyError as error:  # also a pool without a free connection: the next second tries again
                 log.warning("ledger.unreachable", error=str(error)[:200], waiting=len(self._results))
 
     def flush(self) -> None:
         """Write what is known to the ledger; what cannot be written now stays, here and in the journal."""
-        with self._lock:
-            pending, self._results = self._results, []
+        submitted, results = _taken_from(self._submitted), _taken_from(self._results)
         try:
-            ledger.record(self._engine, self._journal.name, pending, self._now())
+            ledger.record(self._engine, self._journal.name, submitted, results, self._now())
         except SQLAlchemyError:
-            with self._lock:
-                self._results = pending + self._results
+            self._submitted.extend(submitted)
+            self._results.extend(results)
             raise
 
 
 class Feed:
-    """Pages of mails, each claimed and prepared while the one before is on its way; what fails there is raised here."""
+    """Pages of mails, each claimed and prepared while the one before is on its way; what fails there is raised here.
+
+    Between them, while the next is not ready, seconds after which to ask again.
+    """
 
     def __init__(self, first: Sequence[Claim], more: More, prepare: Prepare) -> None:
         self._claims, self._more, self._prepare = first, more, prepare
@@ -214,7 +257,7 @@ class Feed:
         self._is_closed = threading.Event()
         self._thread = threading.Thread(target=self._fetch, name="feed")
 
-    def __enter__(self) -> Iterator[Page]:
+    def __enter__(self) -> Iterator[Page | float]:
         self._thread.start()
         return self._drawn()
 
@@ -223,8 +266,15 @@ class Feed:
         self._is_closed.set()
         self._thread.join()
 
-    def _drawn(self) -> Iterator[Page]:
-        while (page := self._pages.get()) is not None:
+    def _drawn(self) -> Iterator[Page | float]:
+        while True:
+            try:
+                page = self._pages.get_nowait()
+            except queue.Empty:
+                yield _LOOK_SECONDS
+                continue
+            if page is None:
+                return
             if isinstance(page, BaseException):
                 raise page
             yield page
@@ -246,17 +296,28 @@ class Feed:
         return None
 
 
-def _is_ours(outcome: Outcome) -> bool:
-    """Refused for what we are, or for what we write: said of one mail after the other, that is no matter of one mail."""
-    return outcome.against is Against.SITE or (outcome.against is Against.MESSAGE and outcome.code is not None)
+def uptime() -> float:
+    """Seconds that passed on this machine, those that it slept included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _taken_from(waiting: deque[Item]) -> list[Item]:
+    return [waiting.popleft() for _ in range(len(waiting))]
+
+
+def _is_of_all(outcome: Outcome) -> bool:
+    """What is no matter of one mail, when it happens to one after the other.
+
+    It was refused for what we are or for what we write, or the server never says whether it took it.
+    """
+    is_refused = outcome.against is Against.SITE or (outcome.against is Against.MESSAGE and outcome.code is not None)
+    return is_refused or outcome.verdict is Verdict.UNCERTAIN
 
 
 def settle(claim: Claim, outcome: Outcome, in_doubt: str, now: datetime) -> Result:
-    """What a reply means for the row of the ledger. Pure."""
+    """What anything but a plain yes means for the row of the ledger. Pure."""
     said = f"{outcome.code or ''} {outcome.status or ''} {outcome.text}".strip() or f"no reply ({outcome.phase})"
     match outcome.verdict:
-        case Verdict.SUBMITTED:
-            return Result(claim.id, DeliveryStatus.SUBMITTED, None, outcome.code, outcome.status)
         case Verdict.SKIPPED:
             return Result(
                 claim.id,
@@ -298,18 +359,18 @@ def recover_dead(engine: Engine, folder: Path, in_doubt: str, now: datetime, on_
         journal.remove()
     for worker in ledger.lapsed_workers(engine):
         if not is_worker_alive(folder, worker):
-            settled += ledger.recover(engine, worker, [], (), None, in_doubt, now)
+            settled += ledger.recover(engine, worker, (), None, in_doubt, now)
     return settled
 
 
 def settle_journal(engine: Engine, journal: Journal, in_doubt: str, now: datetime, on_dead: OnDead) -> int:
     """Bring the ledger up to what a journal tells, and give back the rest of its claims."""
     story = journal.story()
-    claims = ledger.load_claims(engine, sorted(story.records))
-    results = [
-        settle(claims[id], record.outcome, in_doubt, now) for id, record in story.records.items() if id in claims
-    ]
+    outcomes = {id: outcome for id, outcome in story.outcomes.items() if outcome.verdict is not Verdict.SUBMITTED}
+    claims = ledger.load_claims(engine, sorted(outcomes))
+    results = [settle(claims[id], outcome, in_doubt, now) for id, outcome in outcomes.items() if id in claims]
+    ledger.record(engine, journal.name, sorted(story.outcomes.keys() - outcomes.keys()), results, now)
     begun = story.begun | story.preparing
-    settled = ledger.recover(engine, journal.name, results, begun, story.doubtful, in_doubt, now)
-    on_dead([(id, record.outcome) for id, record in story.records.items() if record.outcome.is_address_dead])
+    settled = ledger.recover(engine, journal.name, begun, story.doubtful, in_doubt, now)
+    on_dead([(id, outcome) for id, outcome in outcomes.items() if outcome.is_address_dead])
     return settled

@@ -9,7 +9,6 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Lock
 
 from digest.delivery.board import Board
 from digest.delivery.outcomes import Outcome, Phase, Verdict
@@ -38,7 +37,7 @@ class Domain:
 
 
 class Throttle:
-    """Shared by the connections of one process; what other processes must know stands on the board.
+    """Of one process; what other processes must know stands on the board.
 
     `rate` and `connections` as the settings SEND_RATE and DOMAIN_CONNECTIONS, 0 for no cap.
     """
@@ -57,7 +56,6 @@ class Throttle:
         self._domains: defaultdict[str, Domain] = defaultdict(Domain)
         self._news_at = 0.0
         self._slowed: tuple[str, float] = ("", -1e9)
-        self._lock = Lock()
 
     def pause(self) -> float:
         """Seconds until the next mail may begin wherever it goes: the site's rate, and the pace of our mail server.
@@ -68,49 +66,45 @@ class Throttle:
         if self._timeline is not None:
             now = self._wall_clock()
             wait = max(0.0, self._timeline.next(now) - now)
-        with self._lock:
-            now = self._clock()
-            server = self._domains[_EVERYWHERE].pace
-            wait = max(wait, server.wait(now))
-            server.begin(now + wait)
+        now = self._clock()
+        server = self._domains[_EVERYWHERE].pace
+        wait = max(wait, server.wait(now))
+        server.begin(now + wait)
         return wait
 
     def admit(self, domain: str) -> float:
         """0.0: a mail to this domain begins, and `done` must follow; else the seconds after which to ask again."""
-        with self._lock:
-            now = self._clock()
-            self._hear(now)
-            there = self._domains[domain]
-            wait = there.pace.wait(now)
-            if wait > 0:
-                return wait
-            if self._connections and not self._has_seat(domain, there, now):
-                return 0.05
-            there.pace.begin(now)
-            there.under_way += 1
-            return 0.0
+        now = self._clock()
+        self._hear(now)
+        there = self._domains[domain]
+        wait = there.pace.wait(now)
+        if wait > 0:
+            return wait
+        if self._connections and not self._has_seat(domain, there, now):
+            return 0.05
+        there.pace.begin(now)
+        there.under_way += 1
+        return 0.0
 
     def come_back(self, domain: str) -> float:
         """Seconds after which a mail that cannot wait here should be tried, behind all that were sent away before it."""
-        with self._lock:
-            return max(1.0, self._domains[domain].pace.queue(self._clock()))
+        return max(1.0, self._domains[domain].pace.queue(self._clock()))
 
     def done(self, domain: str, outcome: Outcome | None) -> None:
         """The mail ended, in that outcome; None when it was not tried after all."""
-        with self._lock:
-            now = self._clock()
-            there = self._domains[domain]
-            there.under_way -= 1
-            there.used_at = now
-            self._give_up_idle_seats(now)
-            if outcome is None:
-                return
-            server = self._domains[_EVERYWHERE].pace
-            if outcome.verdict is Verdict.SUBMITTED:
-                there.pace.took(now)
-                server.took(now)
-            elif outcome.asks_to_slow_down:
-                self._slow_down(domain, there, outcome.phase, now)
+        now = self._clock()
+        there = self._domains[domain]
+        there.under_way -= 1
+        there.used_at = now
+        self._give_up_idle_seats(now)
+        if outcome is None:
+            return
+        server = self._domains[_EVERYWHERE].pace
+        if outcome.verdict is Verdict.SUBMITTED:
+            there.pace.took(now)
+            server.took(now)
+        elif outcome.asks_to_slow_down:
+            self._slow_down(domain, there, outcome.phase, now)
 
     def _slow_down(self, domain: str, there: Domain, phase: Phase, now: float) -> None:
         before, at = self._slowed
@@ -159,14 +153,14 @@ class Throttle:
 
     def room(self, domain: str) -> int:
         """How many mails to the domain may wait here for their turn."""
-        with self._lock:
-            rate = self._domains[domain].pace.rate
+        rate = self._domains[domain].pace.rate
         return _MOST_WAITING if rate is None else min(_MOST_WAITING, int(rate * PATIENCE_SECONDS))
 
     def rest(self) -> None:
-        """Nothing is under way for now: give up all seats."""
-        with self._lock:
-            for there in self._domains.values():
-                there.under_way = 0
-                while there.seats:
-                    self._board.leave(there.seats.pop())
+        """Nothing is under way for now: give up all seats, and forget who never asked for anything."""
+        for there in self._domains.values():
+            there.under_way = 0
+            while there.seats:
+                self._board.leave(there.seats.pop())
+        for domain in [name for name, there in self._domains.items() if there.pace.rate is None and not there.heard_at]:
+            del self._domains[domain]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 EXPECTED = {
-    "F1": "kill -9 of any sender: lost 0, forbidden 0, excused at most 1 a kill with one connection, all the same bytes",
+    "F1": "kill -9 of any sender: lost 0, forbidden 0, excused at most 1 a kill, all the same bytes",
     "F2": "kill -9 of a pool process: tried again; after 3 times parked with the reason, the others go on",
     "F3": "451, 421, greylisting: all submitted, none twice, tried with back-off, no reader blamed",
     "F4": "550 5.1.1 for one in twenty: each tried once and suppressed, nobody else touched",
@@ -14,7 +14,7 @@ EXPECTED = {
     "F9": "a server that is away: all submitted once it is back, connections within the limit",
     "F10": "421 after every mail, busy: all submitted, none twice",
     "F11": "Redis flushed, killed, absent: lost 0, none twice; the web takes subscriptions",
-    "F12": "database restarted or gone: workers come back, at most one excused copy a connection, web 503",
+    "F12": "database restarted or gone: workers come back, at most one excused copy a worker, web 503",
     "F13": "disk full: no mail without a row, goes on when there is room, lost 0",
     "F14": "clock moved by hours and a day: no edition twice, no lease taken over",
     "F15": "clock changes in many zones: one mail for each local date",

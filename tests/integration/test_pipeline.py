@@ -217,10 +217,10 @@ def test_it_counts_the_rows_of_a_forgotten_reader_and_sends_nothing(install: Ins
     listed(install.engine, 1)
     pipeline.plan(install)
     pipeline.rank(install)
-    claimed = ledger.claim(install.engine, "dead", NOW, 10)
+    assert len(ledger.claim(install.engine, "dead", NOW, 10)) == 1
     with install.engine.begin() as connection:
         lifecycle.forget(connection, ann, NOW)
-    assert ledger.unwanted(install.engine, "dead") == {claimed[0].id}
+        assert ledger.willing(connection, [ann]) == set()
     ledger.release(install.engine, "dead")
     pipeline.run(install)
     totals = ledger.totals(install.engine)
@@ -273,7 +273,7 @@ def test_it_knows_what_a_dead_worker_sent_from_its_journal(install: Install, mai
     for claim in (sent, begun, doubtful):
         dead.begin(claim.id)
     dead.before_dot(sent.id)
-    dead.record(sent.id, Outcome(Verdict.SUBMITTED, Against.NOBODY, Phase.EOD, 250, "2.0.0"), NOW)
+    dead.record(sent.id, Outcome(Verdict.SUBMITTED, Against.NOBODY, Phase.EOD, 250, "2.0.0"))
     dead.before_dot(doubtful.id)
     assert pipeline.sweep(install).counts["recovered"] == 0  # it lives: its claims are its own
     dead.close()

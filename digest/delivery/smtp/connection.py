@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import ssl
 from base64 import b64encode
-from collections.abc import Callable, Sequence
-from functools import partial
-from types import TracebackType
+from collections.abc import Awaitable, Callable, Sequence
 
 from digest.delivery.outcomes import (
     SKIPPED,
+    TAKEN,
     Against,
     Outcome,
     Phase,
@@ -24,68 +23,71 @@ from digest.delivery.smtp.envelope import Envelope, host_name, path, stuffed
 from digest.delivery.smtp.server import Security, Server, Unreachable
 from digest.delivery.smtp.wire import Lost, Wire, connect, look_up
 
+Step = tuple[bytes, Sequence[Phase]]  # commands that leave in one write, and what each is answered in
+
 
 def always(_id: int) -> bool:
     """Every mail is wanted."""
     return True
 
 
-def nothing(_id: int) -> None:
+async def nothing(_id: int) -> None:
     """Nobody needs to know."""
 
 
 class Connection:
-    """An open, secured, logged-in connection. Not for use by two threads at once.
+    """An open, secured, logged-in connection, for one mail at a time.
 
     `carried` counts the mails it was used for; `is_open` turns false when the server or the network ended it.
     """
 
     def __init__(self, server: Server) -> None:
-        """Open it, or raise `Unreachable`."""
         self._server = server
         self._phase = Phase.DNS
         self._wire: Wire | None = None
         self._extensions: dict[str, str] = {}
         self.carried = 0
+
+    @classmethod
+    async def open(cls, server: Server) -> Connection:
+        """A connection that is ready for mail, or `Unreachable`."""
+        connection = cls(server)
         try:
-            self._open()
+            await connection._open()
         except Unreachable as error:
             outcome = error.outcome
         except (Lost, ValueError) as error:  # ValueError: what cannot be a host name
-            outcome = no_reply(self._phase, str(error))
+            outcome = no_reply(connection._phase, str(error))
+        except BaseException:
+            connection._abandon()
+            raise
         else:
-            return
-        self._abandon()
+            return connection
+        connection._abandon()
         raise Unreachable(outcome)  # a new one: the frames below hold the password
 
     @property
     def is_open(self) -> bool:
         return self._wire is not None
 
-    def __enter__(self) -> Connection:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
+    async def close(self) -> None:
         """Say QUIT and close; a server that has already gone is no error."""
         if self._wire is not None:
             with contextlib.suppress(Lost):
-                self._command(b"QUIT", timeout_s=min(5.0, self._server.command_timeout_s))
+                await self._command(b"QUIT", timeout_s=min(5.0, self._server.command_timeout_s))
         self._abandon()
 
-    def send(
+    async def send(
         self,
         envelope: Envelope,
         still_wanted: Callable[[int], bool] = always,
-        before_dot: Callable[[int], None] = nothing,
+        before_dot: Callable[[int], Awaitable[None]] = nothing,
     ) -> Outcome:
         """Hand over one mail and wait for the last reply; whatever server and network do becomes the outcome.
 
         Before the final dot every failure is `deferred`: nothing was delivered. From the first byte of the dot on until
         its reply it is `uncertain`. `still_wanted(id)` is asked the moment before each write that brings the mail nearer
-        to DATA, `before_dot(id)` is told that all but the dot has left; what these two raise is raised.
+        to DATA, `before_dot(id)` when all but the dot has left; the dot leaves when it returns. What these two raise is raised.
         """
         self.carried += 1
         self._phase = Phase.MAIL
@@ -95,8 +97,8 @@ class Connection:
                 return commands
             if self._live.has_unread:
                 raise Lost("the server spoke out of turn")
-            refused = self._envelope(commands, partial(still_wanted, envelope.id))
-            return refused or self._data(envelope, partial(before_dot, envelope.id))
+            refused = await self._envelope(envelope.id, commands, still_wanted)
+            return refused or await self._data(envelope, before_dot)
         except Lost as lost:
             self._abandon()
             return no_reply(self._phase, str(lost))
@@ -104,60 +106,60 @@ class Connection:
             self._abandon()  # in the middle of a mail: of no use to the next one
             raise
 
-    def greet_sender(self, mail_from: str) -> Outcome | None:
+    async def greet_sender(self, mail_from: str) -> Outcome | None:
         """Offer `mail_from` without sending anything; None when the server would take mail from it."""
         self._phase = Phase.MAIL
-        reply = self._command(b"MAIL FROM:<" + path(mail_from) + b">")
+        reply = await self._command(b"MAIL FROM:<" + path(mail_from) + b">")
         return None if _is_yes(reply) else judge(Phase.MAIL, reply)
 
     # -- opening -------------------------------------------------------------------------------------------------------
 
-    def _open(self) -> None:
+    async def _open(self) -> None:
         server = self._server
-        addresses = look_up(server.host, server.port)
+        addresses = await look_up(server.host, server.port)
         self._phase = Phase.CONNECT
-        self._wire = connect(addresses, server.connect_timeout_s)
+        self._wire = await connect(addresses, server.connect_timeout_s)
         if server.security is Security.TLS:
-            self._start_tls()
+            await self._start_tls()
         self._phase = Phase.GREETING
-        self._must(parse_reply(self._wire.read_reply(server.command_timeout_s)))
-        self._hello()
+        self._must(parse_reply(await self._wire.read_reply(server.command_timeout_s)))
+        await self._hello()
         if server.security is Security.STARTTLS:
-            self._upgrade()
+            await self._upgrade()
         if server.user:
-            self._login()
+            await self._login()
 
-    def _hello(self) -> None:
+    async def _hello(self) -> None:
         """EHLO, or HELO where that is unknown (RFC 5321 3.2); what was offered before is forgotten (RFC 3207 4.2)."""
         wire, name = self._live, host_name(self._server.hello)
-        wire.write(b"EHLO " + name + b"\r\n", self._server.command_timeout_s)
-        lines = wire.read_reply(self._server.command_timeout_s)
+        await wire.write(b"EHLO " + name + b"\r\n", self._server.command_timeout_s)
+        lines = await wire.read_reply(self._server.command_timeout_s)
         reply = parse_reply(lines)
         if reply.code is not None and reply.code >= 500:
-            self._must(self._command(b"HELO " + name))
+            self._must(await self._command(b"HELO " + name))
             lines = []
         else:
             self._must(reply)
         self._extensions = dict(_extension(line) for line in lines[1:])
 
-    def _upgrade(self) -> None:
+    async def _upgrade(self) -> None:
         """STARTTLS, required (RFC 3207). What the server sent in clear behind its 220 could be anyone's: give up."""
         self._phase = Phase.TLS
         if "STARTTLS" not in self._extensions:
             raise self._unfit("the server offers no STARTTLS; nothing is sent without it (SMTP_SECURITY)")
-        self._must(self._command(b"STARTTLS"))
+        self._must(await self._command(b"STARTTLS"))
         if self._live.has_unread:
             raise self._unfit("the server spoke in clear after STARTTLS")
-        self._start_tls()
+        await self._start_tls()
         self._phase = Phase.GREETING
-        self._hello()
+        await self._hello()
 
-    def _start_tls(self) -> None:
+    async def _start_tls(self) -> None:
         self._phase = Phase.TLS
         context = self._server.tls or ssl.create_default_context()
-        self._live.start_tls(context, self._server.host, self._server.connect_timeout_s)
+        await self._live.start_tls(context, self._server.host, self._server.connect_timeout_s)
 
-    def _login(self) -> None:
+    async def _login(self) -> None:
         """AUTH PLAIN, else LOGIN (RFC 4954); never over a line that others can read."""
         self._phase = Phase.AUTH
         if not self._live.is_private:
@@ -165,11 +167,11 @@ class Connection:
         offered = self._extensions.get("AUTH", "").split()
         user, password = self._server.user.encode(), self._server.password.encode()
         if "PLAIN" in offered:
-            self._must(self._command(b"AUTH PLAIN " + b64encode(b"\0" + user + b"\0" + password)))
+            self._must(await self._command(b"AUTH PLAIN " + b64encode(b"\0" + user + b"\0" + password)))
         elif "LOGIN" in offered:
-            self._must(self._command(b"AUTH LOGIN"), 3)
-            self._must(self._command(b64encode(user)), 3)
-            self._must(self._command(b64encode(password)))
+            self._must(await self._command(b"AUTH LOGIN"), 3)
+            self._must(await self._command(b64encode(user)), 3)
+            self._must(await self._command(b64encode(password)))
         else:
             raise self._unfit("the server offers no login by PLAIN or LOGIN")
 
@@ -182,8 +184,8 @@ class Connection:
 
     # -- one mail ------------------------------------------------------------------------------------------------------
 
-    def _commands(self, envelope: Envelope) -> tuple[bytes, bytes, bytes] | Outcome:
-        """MAIL, RCPT and DATA as bytes, or the outcome where no try is needed to know it."""
+    def _commands(self, envelope: Envelope) -> Sequence[Step] | Outcome:
+        """MAIL, RCPT and DATA, in one write where the server allows it (RFC 2920 3.1); or the outcome that needs no try."""
         limit = self._extensions.get("SIZE", "")
         if limit.isdigit() and 0 < int(limit) < len(envelope.data):  # RFC 1870 4: 0 is no limit
             return _too_big(f"the mail has {len(envelope.data)} bytes, the server takes {limit}")
@@ -198,31 +200,31 @@ class Connection:
             if "SMTPUTF8" not in self._extensions:
                 return _not_tried("this server cannot take an address with letters outside ASCII (no SMTPUTF8)")
             options += b" SMTPUTF8" + (b"" if envelope.data.isascii() else b" BODY=8BITMIME")
-        return b"MAIL FROM:<%b>%b\r\n" % (sender, options), b"RCPT TO:<%b>\r\n" % reader, b"DATA\r\n"
+        mail, to = b"MAIL FROM:<%b>%b\r\n" % (sender, options), b"RCPT TO:<%b>\r\n" % reader
+        if "PIPELINING" in self._extensions:
+            return ((mail + to + b"DATA\r\n", (Phase.MAIL, Phase.RCPT, Phase.DATA)),)
+        return (mail, (Phase.MAIL,)), (to, (Phase.RCPT,)), (b"DATA\r\n", (Phase.DATA,))
 
-    def _envelope(self, commands: Sequence[bytes], is_wanted: Callable[[], bool]) -> Outcome | None:
-        """Say the commands, in one write where the server allows it (RFC 2920 3.1); None when it waits for the mail."""
-        is_one_write = "PIPELINING" in self._extensions
-        phases = (Phase.MAIL, Phase.RCPT, Phase.DATA)
-        steps = [(b"".join(commands), phases)] if is_one_write else list(zip(commands, zip(phases), strict=True))
+    async def _envelope(self, id: int, steps: Sequence[Step], still_wanted: Callable[[int], bool]) -> Outcome | None:
+        """Say the commands; None when the server waits for the mail."""
         for said, awaited in steps:
-            if not is_wanted():
+            if not still_wanted(id):
                 if awaited[0] is not Phase.MAIL:
-                    self._reset()
+                    await self._reset()
                 return SKIPPED
-            self._live.write(said, self._server.command_timeout_s)
-            if refused := self._answers(awaited):
+            await self._live.write(said, self._server.command_timeout_s)
+            if refused := await self._answers(awaited):
                 return refused
         return None
 
-    def _answers(self, awaited: Sequence[Phase]) -> Outcome | None:
+    async def _answers(self, awaited: Sequence[Phase]) -> Outcome | None:
         """Read every answer to one write; the first refusal counts, and the connection is made fit for the next mail."""
         refused: Outcome | None = None
         is_in_data = False
         for phase in awaited:
             self._phase = phase
             try:
-                lines = self._live.read_reply(self._server.command_timeout_s)
+                lines = await self._live.read_reply(self._server.command_timeout_s)
             except Lost:
                 if refused is None:
                     raise
@@ -237,59 +239,62 @@ class Connection:
                 self._abandon()  # 421, or an answer to something else: what follows cannot be trusted
                 return refused
         if refused:
-            self._leave(refused, is_in_data)
+            await self._leave(refused, is_in_data)
         return refused
 
-    def _data(self, envelope: Envelope, before_dot: Callable[[], None]) -> Outcome:
+    async def _data(self, envelope: Envelope, before_dot: Callable[[int], Awaitable[None]]) -> Outcome:
         wire, server = self._live, self._server
         try:
-            wire.write(stuffed(envelope), server.data_timeout_s)
+            await wire.write(stuffed(envelope), server.data_timeout_s)
         except Lost:
-            if refused := self._last_words():
+            if refused := await self._last_words():
                 return refused
             raise
-        before_dot()
+        await before_dot(envelope.id)
         self._phase = Phase.EOD
-        wire.write(b".\r\n", server.data_timeout_s)
-        reply = parse_reply(wire.read_reply(server.eod_timeout_s))
+        await wire.write(b".\r\n", server.data_timeout_s)
+        lines = await wire.read_reply(server.eod_timeout_s)
+        if lines[0].startswith(b"250 "):
+            return TAKEN  # as nearly all are; how the server words it is of no interest
+        reply = parse_reply(lines)
         if not (_is_yes(reply) or _is_no(reply)):
             self._abandon()
         return judge(Phase.EOD, reply)
 
-    def _leave(self, refused: Outcome, is_in_data: bool) -> None:
+    async def _leave(self, refused: Outcome, is_in_data: bool) -> None:
         """Get out of a refused transaction; the outcome stands, whatever becomes of the connection.
 
         A server that wants the mail of a refused recipient gets an empty one, which goes nowhere (RFC 2920 3.1).
         """
         if not is_in_data:
-            self._reset()
+            await self._reset()
         elif refused.phase is Phase.RCPT:
             with contextlib.suppress(Lost):  # the next mail will find out
-                self._command(b".", timeout_s=self._server.eod_timeout_s)
+                await self._command(b".", timeout_s=self._server.eod_timeout_s)
         else:  # it refused the sender and took the recipient: an empty mail might arrive
             self._abandon()
 
-    def _reset(self) -> None:
+    async def _reset(self) -> None:
         try:
-            is_clean = _is_yes(self._command(b"RSET"))
+            is_clean = _is_yes(await self._command(b"RSET"))
         except Lost:
             is_clean = False
         if not is_clean:
             self._abandon()
 
-    def _last_words(self) -> Outcome | None:
+    async def _last_words(self) -> Outcome | None:
         """Why the server hung up while the mail was being written, if it said so."""
         try:
-            reply = parse_reply(self._live.read_reply(1.0))
+            reply = parse_reply(await self._live.read_reply(1.0))
         except Lost:
             return None
         self._abandon()
         return judge(Phase.DATA, reply) if reply.code is not None and reply.code >= 400 else None
 
-    def _command(self, line: bytes, timeout_s: float | None = None) -> Reply:
+    async def _command(self, line: bytes, timeout_s: float | None = None) -> Reply:
         wire, timeout_s = self._live, timeout_s or self._server.command_timeout_s
-        wire.write(line + b"\r\n", timeout_s)
-        return parse_reply(wire.read_reply(timeout_s))
+        await wire.write(line + b"\r\n", timeout_s)
+        return parse_reply(await wire.read_reply(timeout_s))
 
     @property
     def _live(self) -> Wire:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from digest.delivery.outcomes import Outcome, Phase, no_reply
 from digest.delivery.smtp.connection import Connection
+from digest.delivery.smtp.loop import alone
 from digest.delivery.smtp.server import Server, Unreachable
 from digest.delivery.smtp.wire import Lost
 
@@ -30,14 +31,7 @@ _STEPS = (
 
 def diagnose(server: Server, mail_from: str) -> list[Step]:
     """Try everything but sending; the steps in order, the last one is the one that failed, if any did."""
-    failed: Outcome | None
-    try:
-        with Connection(server) as connection:
-            failed = connection.greet_sender(mail_from)
-    except Unreachable as error:
-        failed = error.outcome
-    except (Lost, ValueError) as error:
-        failed = no_reply(Phase.MAIL, str(error))
+    failed = alone(_failure(server, mail_from))
     steps: list[Step] = []
     for name, phases in _STEPS:
         if failed and failed.phase in phases:
@@ -45,3 +39,16 @@ def diagnose(server: Server, mail_from: str) -> list[Step]:
             return [*steps, Step(name, False, said)]
         steps.append(Step(name, True))
     return steps
+
+
+async def _failure(server: Server, mail_from: str) -> Outcome | None:
+    try:
+        connection = await Connection.open(server)
+    except Unreachable as error:
+        return error.outcome
+    try:
+        return await connection.greet_sender(mail_from)
+    except (Lost, ValueError) as error:
+        return no_reply(Phase.MAIL, str(error))
+    finally:
+        await connection.close()

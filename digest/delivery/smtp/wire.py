@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
+import os
 import socket
 import ssl
-import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from time import monotonic
+
+from digest.delivery.smtp.loop import Result, apart, readable, writable
+
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_LATE = "no answer in time"
 
 
 class Lost(Exception):
@@ -19,7 +28,7 @@ class Wire:
     _MOST_LINES = 200
 
     def __init__(self, connected: socket.socket) -> None:
-        self._socket = connected
+        self._socket, self._descriptor = connected, connected.fileno()  # it never blocks
         self._unread = b""
         self._is_encrypted = False
 
@@ -32,56 +41,77 @@ class Wire:
         """Encrypted, or never leaves this machine."""
         return self._is_encrypted or ipaddress.ip_address(self._socket.getpeername()[0]).is_loopback
 
-    def start_tls(self, context: ssl.SSLContext, host: str, timeout_s: float) -> None:
+    async def start_tls(self, context: ssl.SSLContext, host: str, timeout_s: float) -> None:
         """Encrypt, and make sure that it is `host`; `Lost` when it is not."""
         try:
-            self._socket.settimeout(timeout_s)
-            self._socket = context.wrap_socket(self._socket, server_hostname=host)
+            encrypted = context.wrap_socket(self._socket, server_hostname=host, do_handshake_on_connect=False)
         except (OSError, ValueError) as error:
             raise Lost(_in_words(error)) from None
+        self._socket = encrypted
+        await self._done(encrypted.do_handshake, monotonic() + timeout_s)
         self._is_encrypted = True
 
-    def write(self, data: bytes, timeout_s: float) -> None:
+    async def write(self, data: bytes, timeout_s: float) -> None:
         """All of `data`, or `Lost`."""
         try:
-            self._socket.settimeout(timeout_s)
-            self._socket.sendall(data)
+            sent = self._socket.send(data)  # nearly always there is room for all of it
+        except _NOT_NOW:
+            sent = 0
         except OSError as error:
             raise Lost(_in_words(error)) from None
+        rest, until = memoryview(data)[sent:], monotonic() + timeout_s
+        while rest:
+            rest = rest[await self._done(partial(self._socket.send, rest), until, writable) :]
 
-    def read_reply(self, timeout_s: float) -> list[bytes]:
+    async def read_reply(self, timeout_s: float) -> list[bytes]:
         """The lines of one reply, all of them within `timeout_s`; `Lost` when it is cut, late or has no end."""
-        deadline = time.monotonic() + timeout_s
+        until = monotonic() + timeout_s
         lines: list[bytes] = []
         while len(lines) < self._MOST_LINES:
-            line = self._read_line(deadline)
+            line, newline, rest = self._unread.partition(b"\n")
+            if len(line) > self._LONGEST_LINE:
+                raise Lost(f"the reply has a line of more than {self._LONGEST_LINE} bytes")
+            if not newline:
+                self._unread += await self._more(until)
+                continue
+            self._unread = rest
             lines.append(line)
             if line[3:4] != b"-":
                 return lines
         raise Lost(f"the reply has more than {self._MOST_LINES} lines")
 
-    def _read_line(self, deadline: float) -> bytes:
-        while True:
-            line, newline, rest = self._unread.partition(b"\n")
-            if len(line) > self._LONGEST_LINE:
-                raise Lost(f"the reply has a line of more than {self._LONGEST_LINE} bytes")
-            if newline:
-                self._unread = rest
-                return line
-            self._fill(deadline)
-
-    def _fill(self, deadline: float) -> None:
-        left_s = deadline - time.monotonic()
-        if left_s <= 0:  # also where a byte comes now and then
+    async def _more(self, until: float) -> bytes:
+        if monotonic() >= until:  # also where a byte comes now and then
+            raise Lost("no whole reply in time")
+        if not self._is_encrypted and not await readable(self._descriptor, until):  # rarely there already
             raise Lost("no whole reply in time")
         try:
-            self._socket.settimeout(left_s)
-            chunk = self._socket.recv(8192)
+            more = self._socket.recv(8192)
+        except _NOT_NOW:
+            more = await self._done(partial(self._socket.recv, 8192), until)
         except OSError as error:
             raise Lost(_in_words(error)) from None
-        if not chunk:
+        if not more:
             raise Lost("the server closed the connection")
-        self._unread += chunk
+        return more
+
+    async def _done(
+        self, step: Callable[[], Result], until: float, ready: Callable[[int, float], Awaitable[bool]] = readable
+    ) -> Result:
+        """Take the step as soon as the socket lets us; `Lost` when it fails, or cannot be taken by `until`."""
+        while True:
+            try:
+                return step()
+            except BlockingIOError:
+                pass
+            except ssl.SSLWantReadError:
+                ready = readable  # TLS reads to write and writes to read, as it likes
+            except ssl.SSLWantWriteError:
+                ready = writable
+            except OSError as error:
+                raise Lost(_in_words(error)) from None
+            if not await ready(self._descriptor, until):
+                raise Lost(_LATE)
 
     def close(self) -> None:
         self._socket.close()
@@ -90,34 +120,45 @@ class Wire:
 Addresses = list[tuple[int, int, int, tuple[object, ...]]]
 
 
-def look_up(host: str, port: int) -> Addresses:
+async def look_up(host: str, port: int) -> Addresses:
     """Family, kind, protocol and address of all places where `host` may listen; `Lost` when the name is unknown."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await apart(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
     except (OSError, ValueError) as error:  # ValueError: it cannot be a name
         raise Lost(_in_words(error)) from None
     return [(family, kind, protocol, address) for family, kind, protocol, _, address in found]
 
 
-def connect(addresses: Addresses, timeout_s: float) -> Wire:
+async def connect(addresses: Addresses, timeout_s: float) -> Wire:
     """The first address that answers, all of them within `timeout_s`; `Lost` with the last error when none does."""
-    deadline, last = time.monotonic() + timeout_s, "the name has no address"
+    until, last = monotonic() + timeout_s, "the name has no address"
     for family, kind, protocol, address in addresses:
         candidate = socket.socket(family, kind, protocol)
         try:
-            candidate.settimeout(max(deadline - time.monotonic(), 0.1))
-            candidate.connect(address)
+            candidate.setblocking(False)
+            await _reach(candidate, address, max(until, monotonic() + 0.1))
             # The envelope and the dot are small writes behind others: never wait for an acknowledgement to send them.
             candidate.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             candidate.close()
             last = _in_words(error)
+        except BaseException:
+            candidate.close()
+            raise
         else:
             return Wire(candidate)
     raise Lost(last)
 
 
+async def _reach(candidate: socket.socket, address: tuple[object, ...], until: float) -> None:
+    while (code := candidate.connect_ex(address)) not in (0, errno.EISCONN):
+        if code not in (errno.EINPROGRESS, errno.EALREADY):
+            raise OSError(code, os.strerror(code))
+        if not await writable(candidate.fileno(), until):
+            raise TimeoutError
+
+
 def _in_words(error: Exception) -> str:
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return _LATE
     return (error.strerror if isinstance(error, OSError) and error.strerror else str(error)) or type(error).__name__

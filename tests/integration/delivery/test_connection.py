@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import traceback
 from base64 import b64decode
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from digest.delivery.outcomes import Against, Phase, Verdict
+from digest.delivery.outcomes import Against, Outcome, Phase, Verdict
 from digest.delivery.smtp import Connection, Envelope, Security, Server, Unreachable, diagnose
+from digest.delivery.smtp.connection import always, nothing
+from digest.delivery.smtp.loop import alone
 from digest.delivery.smtp.wire import Wire
 from tests.conftest import free_port
 from tests.integration.delivery.fake_server import (
@@ -41,10 +44,35 @@ def at(fake: FakeServer, **changes: object) -> Server:
     return replace(quick, **changes)  # type: ignore[arg-type]
 
 
+class Talk:
+    """A connection that does one thing at a time; each call returns when it is done."""
+
+    def __init__(self, server: Server) -> None:
+        self._connection = alone(Connection.open(server))
+
+    def __enter__(self) -> Talk:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        alone(self._connection.close())
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection.is_open
+
+    def send(
+        self,
+        envelope: Envelope,
+        still_wanted: Callable[[int], bool] = always,
+        before_dot: Callable[[int], Awaitable[None]] = nothing,
+    ) -> Outcome:
+        return alone(self._connection.send(envelope, still_wanted, before_dot))
+
+
 def test_it_hands_over_a_mail_and_says_goodbye() -> None:
-    with fake_server() as fake, Connection(at(fake)) as connection:
+    with fake_server() as fake, Talk(at(fake)) as connection:
         outcome = connection.send(MAIL)
-    assert (outcome.verdict, outcome.code, outcome.status) == (Verdict.SUBMITTED, 250, "2.0.0")
+    assert (outcome.verdict, outcome.code) == (Verdict.SUBMITTED, 250)
     assert fake.mails == [BODY]
     assert fake.heard == [
         [
@@ -58,40 +86,40 @@ def test_it_hands_over_a_mail_and_says_goodbye() -> None:
 
 
 def test_it_keeps_a_connection_for_many_mails() -> None:
-    with fake_server() as fake, Connection(at(fake)) as connection:
+    with fake_server() as fake, Talk(at(fake)) as connection:
         assert [connection.send(replace(MAIL, id=n)).verdict for n in range(5)] == [Verdict.SUBMITTED] * 5
         assert len(fake.mails) == 5
         assert len(fake.heard) == 1
 
 
 def test_it_says_one_command_at_a_time_where_pipelining_is_not_offered() -> None:
-    with fake_server(EHLO=NO_PIPELINING, RCPT="550 5.1.1 no") as fake, Connection(at(fake)) as connection:
+    with fake_server(EHLO=NO_PIPELINING, RCPT="550 5.1.1 no") as fake, Talk(at(fake)) as connection:
         assert connection.send(MAIL).is_address_dead
         assert fake.heard[0][1:] == ["MAIL FROM:<bounce@digest.example>", "RCPT TO:<ann@example.org>", "RSET"]
 
 
 def test_it_falls_back_to_helo() -> None:
-    with fake_server(EHLO="502 what?") as fake, Connection(at(fake)) as connection:
+    with fake_server(EHLO="502 what?") as fake, Talk(at(fake)) as connection:
         assert connection.send(MAIL).verdict is Verdict.SUBMITTED
         assert fake.heard[0][:2] == ["EHLO digest.example", "HELO digest.example"]
 
 
 def test_it_doubles_the_dot_that_starts_a_line() -> None:
     data = b".one\r\n..two\r\nthree.\r\n.\r\nfour\n.\nfive\r\n.\r\n"
-    with fake_server() as fake, Connection(at(fake)) as connection:
+    with fake_server() as fake, Talk(at(fake)) as connection:
         assert connection.send(replace(MAIL, data=data)).verdict is Verdict.SUBMITTED
         assert fake.mails == [b"..one\r\n...two\r\nthree.\r\n..\r\nfour\n..\nfive\r\n..\r\n"]
         assert connection.send(MAIL).verdict is Verdict.SUBMITTED
 
 
 def test_it_doubles_a_dot_that_is_the_first_byte() -> None:
-    with fake_server() as fake, Connection(at(fake)) as connection:
+    with fake_server() as fake, Talk(at(fake)) as connection:
         assert connection.send(replace(MAIL, data=b".\r\n")).verdict is Verdict.SUBMITTED
         assert fake.mails == [b"..\r\n"]
 
 
 def test_it_ends_a_mail_without_a_last_line_end() -> None:
-    with fake_server() as fake, Connection(at(fake)) as connection:
+    with fake_server() as fake, Talk(at(fake)) as connection:
         assert connection.send(replace(MAIL, data=b"a: b\r\n\r\nno end")).verdict is Verdict.SUBMITTED
         assert fake.mails == [b"a: b\r\n\r\nno end\r\n"]
 
@@ -99,7 +127,7 @@ def test_it_ends_a_mail_without_a_last_line_end() -> None:
 def test_it_goes_on_after_a_refused_recipient() -> None:
     with (
         fake_server(RCPT=["550 5.1.1 <ann@example.org> no such user", "250 ok"], DATA=["503 no", "354 go"]) as fake,
-        Connection(at(fake)) as connection,
+        Talk(at(fake)) as connection,
     ):
         outcome = connection.send(MAIL)
         assert (outcome.verdict, outcome.against, outcome.phase) == (Verdict.REFUSED, Against.READER, Phase.RCPT)
@@ -111,7 +139,7 @@ def test_it_goes_on_after_a_refused_recipient() -> None:
 def test_it_sends_a_lone_dot_to_a_server_that_wants_the_mail_of_a_refused_recipient() -> None:
     with (
         fake_server(RCPT=["550 5.1.1 no", "250 ok"], dot=["554 nobody to send to", "250 ok"]) as fake,
-        Connection(at(fake)) as connection,
+        Talk(at(fake)) as connection,
     ):
         assert connection.send(MAIL).phase is Phase.RCPT
         assert connection.send(MAIL).verdict is Verdict.SUBMITTED
@@ -119,7 +147,7 @@ def test_it_sends_a_lone_dot_to_a_server_that_wants_the_mail_of_a_refused_recipi
 
 
 def test_it_leaves_a_server_that_refused_the_sender_and_wants_the_mail() -> None:
-    with fake_server(MAIL="550 5.7.1 not you") as fake, Connection(at(fake)) as connection:
+    with fake_server(MAIL="550 5.7.1 not you") as fake, Talk(at(fake)) as connection:
         outcome = connection.send(MAIL)
         assert (outcome.verdict, outcome.against) == (Verdict.REFUSED, Against.SITE)
         assert not connection.is_open
@@ -132,7 +160,7 @@ def test_it_defers_a_fault_before_the_dot(verb: str, fault: str) -> None:
     patience = 1.0 if fault in (SILENCE, DRIP) else 5.0  # greetings must be through by then on a busy machine too
     with (
         fake_server(None, False, **{verb: fault}) as fake,
-        Connection(at(fake, command_timeout_s=patience)) as connection,
+        Talk(at(fake, command_timeout_s=patience)) as connection,
     ):
         outcome = connection.send(MAIL)
         assert (outcome.verdict, outcome.against) == (Verdict.DEFERRED, Against.MOMENT)
@@ -143,7 +171,7 @@ def test_it_defers_a_fault_before_the_dot(verb: str, fault: str) -> None:
     "fault", [CLOSE, RESET, SILENCE, DRIP, "rubbish", "354 more?", "250-x\r\n" * 300 + "250 x", "250 " + "x" * 9000]
 )
 def test_it_calls_a_fault_after_the_dot_uncertain(fault: str) -> None:
-    with fake_server(dot=fault) as fake, Connection(at(fake, eod_timeout_s=0.3)) as connection:
+    with fake_server(dot=fault) as fake, Talk(at(fake, eod_timeout_s=0.3)) as connection:
         outcome = connection.send(MAIL)
         assert (outcome.verdict, outcome.phase) == (Verdict.UNCERTAIN, Phase.EOD)
         assert not connection.is_open
@@ -159,20 +187,20 @@ def test_it_calls_a_fault_after_the_dot_uncertain(fault: str) -> None:
     ],
 )
 def test_it_knows_what_the_last_reply_means(said: str, verdict: Verdict, against: Against) -> None:
-    with fake_server(dot=said) as fake, Connection(at(fake)) as connection:
+    with fake_server(dot=said) as fake, Talk(at(fake)) as connection:
         outcome = connection.send(MAIL)
         assert (outcome.verdict, outcome.against) == (verdict, against)
         assert connection.is_open is not said.startswith("421")
 
 
 def test_it_lets_a_refusal_stand_when_the_server_hangs_up_behind_it() -> None:
-    with fake_server(RCPT="550 5.1.1 no", DATA=CLOSE) as fake, Connection(at(fake)) as connection:
+    with fake_server(RCPT="550 5.1.1 no", DATA=CLOSE) as fake, Talk(at(fake)) as connection:
         assert connection.send(MAIL).verdict is Verdict.REFUSED
 
 
 @pytest.mark.parametrize("more", ["421 enough", "250 and again"])
 def test_it_notices_a_server_that_speaks_out_of_turn(more: str) -> None:
-    with fake_server(dot=f"250 ok\r\n{more}") as fake, Connection(at(fake)) as connection:
+    with fake_server(dot=f"250 ok\r\n{more}") as fake, Talk(at(fake)) as connection:
         assert connection.send(MAIL).verdict is Verdict.SUBMITTED
         assert connection.send(MAIL).verdict is Verdict.DEFERRED
     assert len(fake.mails) == 1
@@ -180,30 +208,30 @@ def test_it_notices_a_server_that_speaks_out_of_turn(more: str) -> None:
 
 
 def test_it_does_not_try_a_mail_that_is_too_big() -> None:
-    with fake_server(EHLO="250-x\r\n250 SIZE 10") as fake, Connection(at(fake)) as connection:
+    with fake_server(EHLO="250-x\r\n250 SIZE 10") as fake, Talk(at(fake)) as connection:
         outcome = connection.send(MAIL)
         assert (outcome.verdict, outcome.against, outcome.code) == (Verdict.REFUSED, Against.MESSAGE, 552)
     assert fake.heard[0][1:] == ["QUIT"]
 
 
 def test_it_takes_size_zero_for_no_limit() -> None:
-    with fake_server(EHLO="250-x\r\n250 SIZE 0") as fake, Connection(at(fake)) as connection:
+    with fake_server(EHLO="250-x\r\n250 SIZE 0") as fake, Talk(at(fake)) as connection:
         assert connection.send(MAIL).verdict is Verdict.SUBMITTED
 
 
 def test_it_writes_a_foreign_domain_in_ascii() -> None:
-    with fake_server(EHLO=NO_PIPELINING) as fake, Connection(at(fake)) as connection:
+    with fake_server(EHLO=NO_PIPELINING) as fake, Talk(at(fake)) as connection:
         assert connection.send(replace(MAIL, rcpt_to="bob@bücher.example")).verdict is Verdict.SUBMITTED
     assert "RCPT TO:<bob@xn--bcher-kva.example>" in fake.heard[0]
 
 
 def test_it_needs_smtputf8_for_a_foreign_local_part() -> None:
     foreign = replace(MAIL, rcpt_to="zoë@bücher.example")
-    with fake_server() as fake, Connection(at(fake)) as connection:
+    with fake_server() as fake, Talk(at(fake)) as connection:
         assert connection.send(foreign).verdict is Verdict.SUBMITTED
         assert fake.heard[0][1].endswith(" SMTPUTF8")
         assert fake.heard[0][2] == "RCPT TO:<zoë@xn--bcher-kva.example>"
-    with fake_server(EHLO=NO_PIPELINING) as fake, Connection(at(fake)) as connection:
+    with fake_server(EHLO=NO_PIPELINING) as fake, Talk(at(fake)) as connection:
         outcome = connection.send(foreign)
         assert (outcome.verdict, outcome.against) == (Verdict.REFUSED, Against.MESSAGE)
         assert "cannot take" in outcome.text
@@ -227,7 +255,7 @@ def test_it_needs_smtputf8_for_a_foreign_local_part() -> None:
     ],
 )
 def test_it_never_makes_an_address_a_command(address: str) -> None:
-    with fake_server() as fake, Connection(at(fake)) as connection:
+    with fake_server() as fake, Talk(at(fake)) as connection:
         assert connection.send(replace(MAIL, rcpt_to=address)).verdict is Verdict.REFUSED
     assert fake.heard[0][1:] == ["QUIT"]
 
@@ -236,14 +264,14 @@ def test_it_never_makes_an_address_a_command(address: str) -> None:
     "address", ['"a b"@example.org', "ann+x'y@example.org", "ann@[192.0.2.1]", "o'neil@example.org"]
 )
 def test_it_sends_to_odd_but_valid_addresses(address: str) -> None:
-    with fake_server() as fake, Connection(at(fake)) as connection:
+    with fake_server() as fake, Talk(at(fake)) as connection:
         assert connection.send(replace(MAIL, rcpt_to=address)).verdict is Verdict.SUBMITTED
     assert f"RCPT TO:<{address}>" in fake.heard[0]
 
 
 @pytest.mark.parametrize("ehlo", [NO_PIPELINING, "250-here\r\n250 PIPELINING"])
 def test_it_sends_nothing_that_is_no_longer_wanted(ehlo: str) -> None:
-    with fake_server(EHLO=ehlo) as fake, Connection(at(fake)) as connection:
+    with fake_server(EHLO=ehlo) as fake, Talk(at(fake)) as connection:
         assert connection.send(MAIL, lambda number: number != 7).verdict is Verdict.SKIPPED
         assert connection.send(replace(MAIL, id=8), lambda number: number != 7).verdict is Verdict.SUBMITTED
     assert len([line for line in fake.heard[0] if line.startswith("RCPT")]) == 1
@@ -251,7 +279,7 @@ def test_it_sends_nothing_that_is_no_longer_wanted(ehlo: str) -> None:
 
 def test_it_asks_again_before_data_where_commands_go_one_by_one() -> None:
     answers = [True, True, False]
-    with fake_server(EHLO=NO_PIPELINING) as fake, Connection(at(fake)) as connection:
+    with fake_server(EHLO=NO_PIPELINING) as fake, Talk(at(fake)) as connection:
         assert connection.send(MAIL, lambda _: answers.pop(0)).verdict is Verdict.SKIPPED
         assert connection.send(MAIL).verdict is Verdict.SUBMITTED
     assert "RSET" in fake.heard[0]
@@ -261,7 +289,7 @@ def test_it_stops_a_mail_when_something_of_ours_goes_wrong_before_the_dot() -> N
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    with fake_server() as fake, Connection(at(fake)) as connection:
+    with fake_server() as fake, Talk(at(fake)) as connection:
         with pytest.raises(OSError, match="No space"):
             connection.send(MAIL, before_dot=full)
         assert not connection.is_open
@@ -276,7 +304,7 @@ def test_it_encrypts_and_logs_in(tmp_path: Path, security: Security) -> None:
     shown, trusted = certificate(tmp_path)
     with fake_server(shown, security is Security.TLS) as fake:
         server = at(fake, security=security, tls=trusted, user="digest", password="geheim ü")
-        with Connection(server) as connection:
+        with Talk(server) as connection:
             assert connection.send(MAIL).verdict is Verdict.SUBMITTED
     auth = next(line for line in fake.heard[0] if line.startswith("AUTH"))
     assert b64decode(auth.split()[2]).decode() == "\0digest\0geheim ü"
@@ -288,12 +316,12 @@ def test_it_trusts_no_unknown_certificate_and_no_other_name(tmp_path: Path) -> N
     shown, _ = certificate(tmp_path)
     for tls in (None, certificate(tmp_path)[1]):
         with fake_server(shown) as fake, pytest.raises(Unreachable) as caught:
-            Connection(at(fake, security=Security.STARTTLS, tls=tls))
+            Talk(at(fake, security=Security.STARTTLS, tls=tls))
         assert (caught.value.outcome.phase, caught.value.outcome.against) == (Phase.TLS, Against.SITE)
         assert fake.heard[0][-1] == "STARTTLS"
     shown, trusted = certificate(tmp_path, "elsewhere.example")
     with fake_server(shown) as fake, pytest.raises(Unreachable, match=r"(?i)certificate"):
-        Connection(at(fake, security=Security.STARTTLS, tls=trusted))
+        Talk(at(fake, security=Security.STARTTLS, tls=trusted))
 
 
 @pytest.mark.parametrize(
@@ -308,7 +336,7 @@ def test_it_trusts_no_unknown_certificate_and_no_other_name(tmp_path: Path) -> N
 def test_it_sends_nothing_in_clear_where_tls_is_asked_for(tmp_path: Path, replies: dict[str, str | list[str]]) -> None:
     shown, trusted = certificate(tmp_path)
     with fake_server(shown, False, **replies) as fake, pytest.raises(Unreachable) as caught:
-        Connection(at(fake, security=Security.STARTTLS, tls=trusted, user="digest", password="geheim"))
+        Talk(at(fake, security=Security.STARTTLS, tls=trusted, user="digest", password="geheim"))
     assert ("STARTTLS" in fake.heard[0]) is ("STARTTLS" in replies)
     assert (caught.value.outcome.phase, caught.value.outcome.against) == (Phase.TLS, Against.SITE)
     assert not any(line.startswith(("AUTH", "MAIL")) for line in fake.heard[0])
@@ -317,7 +345,7 @@ def test_it_sends_nothing_in_clear_where_tls_is_asked_for(tmp_path: Path, replie
 def test_it_sends_no_password_in_clear(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Wire, "is_private", False)  # as it is for any server that is not on loopback
     with fake_server() as fake, pytest.raises(Unreachable, match="without TLS") as caught:
-        Connection(at(fake, user="digest", password="geheim"))
+        Talk(at(fake, user="digest", password="geheim"))
     assert caught.value.outcome.against is Against.SITE
     assert len(fake.heard[0]) == 1
 
@@ -326,7 +354,7 @@ def test_it_logs_in_step_by_step_where_only_login_is_offered() -> None:
     steps = ["334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6", "235 welcome"]
     with (
         fake_server(EHLO="250-x\r\n250 AUTH=LOGIN", AUTH=steps) as fake,
-        Connection(at(fake, user="digest", password="geheim")),
+        Talk(at(fake, user="digest", password="geheim")),
     ):
         pass
     assert [b64decode(line) for line in fake.heard[0][2:4]] == [b"digest", b"geheim"]
@@ -338,7 +366,7 @@ def test_it_never_shows_the_password() -> None:
         assert "geheim" not in repr(server)
         for _ in range(2):
             with pytest.raises(Unreachable) as caught:
-                Connection(server)
+                Talk(server)
             shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
             assert "geheim" not in "".join(shown.format())
             assert "Z2VoZWlt" not in "".join(shown.format())  # the same in base64
@@ -375,5 +403,5 @@ def test_it_says_which_part_fails(
 
 def test_it_blames_the_moment_for_a_server_that_is_not_there() -> None:
     with pytest.raises(Unreachable) as caught:
-        Connection(Server("127.0.0.1", free_port(), Security.NONE))
+        Talk(Server("127.0.0.1", free_port(), Security.NONE))
     assert (caught.value.outcome.phase, caught.value.outcome.against) == (Phase.CONNECT, Against.MOMENT)

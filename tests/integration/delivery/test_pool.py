@@ -16,6 +16,7 @@ from tests.integration.delivery.fake_server import (
     CLOSE,
     NO_PIPELINING,
     RESET,
+    SILENCE,
     FakeServer,
     certificate,
     fake_server,
@@ -110,6 +111,53 @@ def test_it_never_sends_again_what_may_have_arrived() -> None:
         pool.send(mails(6), replies)
     assert [replies.of[n][0].verdict is Verdict.UNCERTAIN for n in range(6)] == [False, True, False, True, False, False]
     assert len(fake.mails) == 6
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_it_leaves_few_mails_in_doubt_at_once(most: int) -> None:
+    in_doubt: set[int] = set()
+
+    def before_dot(number: int) -> None:
+        in_doubt.add(number)
+        assert len(in_doubt) <= most
+
+    with fake_server() as fake, Pool(at(fake), 8, most) as pool:
+        pool.send(mails(60), lambda number, _: in_doubt.remove(number), before_dot=before_dot)
+        assert len(fake.mails) == 60
+
+
+def test_it_lets_no_other_connection_wait_for_a_silent_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digest.delivery.smtp.pool._SILENCE_SECONDS", 0.05)
+    replies = Replies()
+    with fake_server(dot=[SILENCE, "250 ok"]) as fake, Pool(replace(at(fake), eod_timeout_s=3), 3) as pool:
+        pool.send(mails(20), replies)
+    (doubtful,) = [number for number, (outcome,) in replies.of.items() if outcome.verdict is Verdict.UNCERTAIN]
+    assert list(replies.of)[-1] == doubtful
+    assert len(replies.of) == 20
+
+
+def test_it_asks_again_for_a_mail_that_is_not_there_yet() -> None:
+    def slowly() -> Iterator[Envelope | float]:
+        for mail in mails(6):
+            yield 0.001
+            yield 0.0
+            yield mail
+
+    replies = Replies()
+    with fake_server() as fake, Pool(at(fake), 2) as pool:
+        pool.send(slowly(), replies)
+    assert sorted(replies.of) == list(range(6))
+
+
+@pytest.mark.parametrize(
+    ("said", "is_told"),
+    [("421 4.7.28 unusual rate", True), ("421 4.7.0 slow down please", True), ("421 too many messages in this connection", False)],
+)  # fmt: skip
+def test_it_tells_of_a_kept_connection_that_ended_for_the_rate(said: str, is_told: bool) -> None:
+    replies = Replies()
+    with fake_server(MAIL=["250 ok", said, "250 ok"]) as fake, Pool(at(fake), 1) as pool:
+        pool.send(mails(3), replies)
+    assert [outcome.asks_to_slow_down for (outcome,) in replies.of.values()] == [False, is_told, False]
 
 
 def test_it_changes_the_connection_after_enough_mails() -> None:

@@ -55,8 +55,7 @@ def test_it_parks_a_mail_that_ends_every_worker_and_sends_the_others(engine: Eng
             journal.close()  # died while it made what all of them share
             recover_dead(engine, tmp_path, "resend", now, Dead())
         else:
-            sent = [ledger.Result(id, ledger.DeliveryStatus.SUBMITTED) for id in claims]
-            ledger.record(engine, journal.name, sent, now)
+            ledger.record(engine, journal.name, claims, (), now)
             journal.remove()
     assert companies == [50, 25, 1]
     found = rows(engine)
@@ -71,7 +70,7 @@ def test_it_blames_only_the_mail_in_hand(engine: Engine, tmp_path: Path) -> None
     journal.prepare([first, second, third])
     journal.prepare(())
     journal.begin(first)
-    journal.record(first, judge(Phase.EOD, Reply(250, None, "")), NOW)
+    journal.record(first, judge(Phase.EOD, Reply(250, None, "")))
     journal.begin(second)
     journal.close()
     recover_dead(engine, tmp_path, "resend", NOW, Dead())
@@ -96,7 +95,7 @@ def test_it_suppresses_a_dead_address_that_a_found_journal_tells_of(engine: Engi
     journal, dead = Journal.create(tmp_path), Dead()
     ledger.claim(engine, journal.name, NOW, 1)
     journal.begin(id)
-    journal.record(id, judge(Phase.RCPT, Reply(550, "5.1.1", "no such user")), NOW)
+    journal.record(id, judge(Phase.RCPT, Reply(550, "5.1.1", "no such user")))
     journal.close()
     recover_dead(engine, tmp_path, "resend", NOW, dead)
     assert dead.told == [id]
@@ -111,3 +110,12 @@ def test_it_frees_what_a_dead_worker_was_ranking_at_once(engine: Engine, tmp_pat
     journal.close()
     recover_dead(engine, tmp_path, "resend", NOW, Dead())
     assert len(store.claim_planned(engine, "another", 10, NOW)) == 1  # one at a time: either may have ended the worker
+
+
+def test_it_tries_a_doubtful_mail_ever_later_and_then_frees_its_papers() -> None:
+    tries = [ledger.doubt(1, doubts, "resend", NOW) for doubts in range(ledger.MAX_IN_DOUBT + 1)]
+    *again, last = tries
+    pauses = [one.next_try_at - NOW for one in again if one.next_try_at]
+    assert pauses == [timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 15, 15, 15, 15)]
+    assert (last.status, last.next_try_at, last.frees_papers) == ("uncertain", None, True)
+    assert not any(one.frees_papers for one in again)

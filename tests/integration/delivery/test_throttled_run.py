@@ -119,4 +119,5 @@ def test_it_counts_whatever_left_since_midnight_or_is_about_to(engine: Engine) -
         add_digest(connection, bob, TODAY - timedelta(days=1), status="refused")
         letter = {"mail": "confirm", "dated_on": None}
         connection.execute(deliveries.update().where(deliveries.c.id == add_digest(connection, bob, TODAY - timedelta(days=2))).values(letter))  # fmt: skip
-    assert ledger.count_out(engine, midnight) == 4
+    assert ledger.count_left(engine, ledger.Cap(10, midnight)) == 10 - 4
+    assert ledger.count_left(engine, ledger.Cap(3, midnight)) == 0

@@ -32,5 +32,5 @@ def test_it_answers_an_unsubscription_only_when_no_mail_can_begin(
     assert answer.status_code == 200
     assert len(slept) == waits
     assert all(seconds >= subscriptions.FRESH_SECONDS for seconds in slept)
-    if is_claimed:
-        assert ledger.unwanted(engine, "w")
+    with engine.connect() as connection:
+        assert ledger.willing(connection, [reader]) == set()

@@ -16,11 +16,3 @@ def test_it_ends_with_what_is_above_it_but_not_the_other_way_round() -> None:
     assert not process.is_set()
     process.set()
     assert other.is_set()
-
-
-def test_it_waits_no_longer_than_the_run() -> None:
-    process = Event()
-    run = Halt(Halt(process))
-    process.set()
-    run.wait(3600)
-    assert run.is_set()

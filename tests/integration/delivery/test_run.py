@@ -1,0 +1,100 @@
+"""Whole runs in which something is wrong with all mail, with time, or with another worker."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, select
+
+from digest import outgoing, pipeline
+from digest.db.tables import deliveries
+from digest.delivery import ledger, send
+from digest.install import Install
+from tests.builders import NOW, add_edition, add_paper, add_subscriber
+from tests.integration.delivery.fake_server import CLOSE, fake_server
+from tests.simulated import settings
+
+
+@contextmanager
+def ready(engine: Engine, folder: Path, port: int, count: int, **values: Any) -> Iterator[Install]:
+    """An edition that waits for each of so many readers."""
+    url = engine.url.render_as_string(hide_password=False)
+    wanted = settings(url, folder / "var", "http://127.0.0.1:9", port, **{"sources": ()} | values)
+    install = Install(wanted, clock=lambda: NOW)
+    with engine.begin() as connection:
+        paper = add_paper(connection)
+        for number in range(count):
+            add_edition(connection, add_subscriber(connection, f"r{number}@example.org"), [paper])
+        waiting = {"status": "waiting", "mailed_at": NOW, "next_try_at": NOW, "finished_at": None}
+        connection.execute(deliveries.update().values(waiting | {"attempts": 0}))
+    yield install
+    install.close()
+
+
+def statuses(engine: Engine) -> Counter[str]:
+    with engine.connect() as connection:
+        return Counter(connection.execute(select(deliveries.c.status)).scalars())
+
+
+def test_it_stops_when_the_server_never_says_whether_it_took_a_mail(engine: Engine, tmp_path: Path) -> None:
+    with fake_server(dot=CLOSE) as fake, ready(engine, tmp_path, fake.port, 60, smtp_connections=2) as install:
+        report = pipeline.deliver(install)
+        assert "in a row" in report.reason
+        assert len(fake.mails) <= send.MOST_FAULTS + 2
+        assert "paused" in pipeline.deliver(install).reason
+    assert statuses(engine)["deferred"] == len(fake.mails)
+    assert statuses(engine)["waiting"] == 60 - len(fake.mails)
+
+
+def test_it_sends_nothing_that_another_worker_may_have_got_while_this_machine_slept(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept, made, uptime, prepare = [0.0], [0], send.uptime, outgoing.prepare
+
+    def sleepy(install: Install, claims: Any) -> Any:
+        make = prepare(install, claims)
+
+        def make_then_sleep(claim: Any) -> Any:
+            made[0] += 1
+            if made[0] == 3:  # the lid is closed, and another machine takes what this one holds
+                slept[0] = ledger.LEASE_SECONDS
+                taken = {"worker": "another", "lease_until": 4e9}
+                with install.engine.begin() as connection:
+                    connection.execute(deliveries.update().where(deliveries.c.id > claim.id).values(taken))
+            return make(claim)
+
+        return make_then_sleep
+
+    monkeypatch.setattr(outgoing, "prepare", sleepy)
+    monkeypatch.setattr(send, "uptime", lambda: uptime() + slept[0])
+    with fake_server() as fake, ready(engine, tmp_path, fake.port, 10, smtp_connections=1) as install:
+        pipeline.deliver(install)
+    assert len(fake.mails) == 3
+    assert statuses(engine) == {"submitted": 3, "claimed": 7}
+
+
+def test_it_keeps_to_the_days_number_when_two_workers_claim_at_once(engine: Engine, tmp_path: Path) -> None:
+    cap = ledger.Cap(3, NOW - timedelta(hours=6))
+    claimed: list[list[ledger.Claim]] = []
+    second = Thread(target=lambda: claimed.append(ledger.claim(engine, "second", NOW, 10, cap=cap)))
+
+    def claim_meanwhile(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "count(" in statement and not second.ident:
+            second.start()
+            second.join(0.3)  # it has to wait; without the lock it would be done by now
+
+    with ready(engine, tmp_path, 25, 10):
+        event.listen(engine, "after_cursor_execute", claim_meanwhile)
+        try:
+            claimed.append(ledger.claim(engine, "first", NOW, 10, cap=cap))
+        finally:
+            event.remove(engine, "after_cursor_execute", claim_meanwhile)
+        second.join(30)
+    assert sum(map(len, claimed)) == 3
