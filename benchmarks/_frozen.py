@@ -109,4 +109,6 @@ def rewind(engine: Engine) -> None:
         connection.execute(update(deliveries).values(fresh | gone))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         is_postgresql = connection.dialect.name == "postgresql"
-        connection.execute(text("VACUUM FULL ANALYZE deliveries" if is_postgresql else "ANALYZE"))
+        if is_postgresql:
+            connection.execute(text("VACUUM FULL deliveries"))
+        connection.execute(text("ANALYZE"))
