@@ -40,7 +40,7 @@ from digest.feedback import profiles, returns, signals
 from digest.feedback.rates import rates
 from digest.install import Install
 from digest.papers import ingest as ingestion
-from digest.papers.store import all_papers
+from digest.papers.store import all_papers, count_papers
 from digest.ranking.rank import Reader
 from digest.stage import StageReport, stage
 from digest.subscribers import lifecycle, upkeep
@@ -53,7 +53,8 @@ DELIVER_CHUNK = 500
 LEG_MAILS = 20_000
 SEEN_FOR = timedelta(days=30)  # candidates are at most half as old
 SITE_PAUSE = timedelta(minutes=15)
-LEARN_EVERY = timedelta(hours=24)
+LEARN_AT_SOONEST, LEARN_AT_LATEST = timedelta(hours=24), timedelta(days=7)
+LEARN_GROWTH = 1.02  # papers, or likes, over those of the last fit
 PAUSE = "sending_paused"
 
 
@@ -320,9 +321,19 @@ def learn(install: Install) -> StageReport:
 
 
 def learn_if_due(install: Install) -> StageReport | None:
-    """Fit when there is no model, or the newest is older than LEARN_EVERY."""
-    fitted_at = install.models.fitted_at()
-    return learn(install) if fitted_at is None or install.now() - fitted_at >= LEARN_EVERY else None
+    """Fit where there is no model, where there is LEARN_GROWTH more to learn from a day later, and each week.
+
+    Each fit makes every profile anew, and a mature install learns next to nothing from one day more.
+    """
+    fit, now = install.models.newest_fit(), install.now()
+    if fit is None or now - fit.at >= LEARN_AT_LATEST:
+        return learn(install)
+    if now - fit.at < LEARN_AT_SOONEST:
+        return None
+    with reading(install.engine).connect() as connection:
+        sizes = (count_papers(connection), fit.papers), (signals.count_likes(connection), fit.likes or 0)
+    has_grown = any(known > learned * LEARN_GROWTH for known, learned in sizes)
+    return learn(install) if has_grown else None
 
 
 def take_in(install: Install, raw: bytes) -> list[str]:

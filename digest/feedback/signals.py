@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, exists, func, or_, select
 
 from digest.db.engine import chunks
 from digest.db.tables import MORE, clicks, papers, votes
@@ -38,3 +38,11 @@ def likes(connection: Connection) -> list[tuple[int, int]]:
     clicked = select(clicks.c.subscriber_id, clicks.c.paper_id).order_by(clicks.c.at.desc())
     found = {(row[0], row[1]) for some in (liked, clicked) for row in connection.execute(some.limit(MOST_LIKES))}
     return sorted(found)
+
+
+def count_likes(connection: Connection) -> int:
+    """How many `likes` would give, were there no limit."""
+    is_voted = (votes.c.subscriber_id == clicks.c.subscriber_id) & (votes.c.paper_id == clicks.c.paper_id)
+    liked = select(func.count()).select_from(votes).where(votes.c.direction == MORE)
+    clicked = select(func.count()).select_from(clicks).where(~exists().where(is_voted, votes.c.direction == MORE))
+    return sum(connection.execute(one).scalar_one() for one in (liked, clicked))

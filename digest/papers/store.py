@@ -74,3 +74,9 @@ def votes_gained(connection: Connection, ids: Collection[int], now: datetime, ho
 def all_papers(connection: Connection) -> list[Paper]:
     """Every stored paper that was not withdrawn, oldest first."""
     return read_papers(connection, select(*COLUMNS).where(papers.c.withdrawn_at.is_(None)).order_by(papers.c.id))
+
+
+def count_papers(connection: Connection) -> int:
+    """How many `all_papers` gives."""
+    known = select(func.count()).select_from(papers).where(papers.c.withdrawn_at.is_(None))
+    return connection.execute(known).scalar_one()

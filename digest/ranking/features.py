@@ -69,7 +69,8 @@ class TextModel:
         counts = _matrix(counted, vocabulary)
         short = words.acronyms(paper.abstract for paper in papers)
         ids = np.array([paper.id for paper in papers], np.int64)
-        return cls.fit_counts(counts, vocabulary, version, ids, short, parameters)._embedding(embedder, papers)
+        model = cls.fit_counts(counts, vocabulary, version, ids, short, parameters)
+        return model.with_meaning(embedder, [_text(paper) for paper in papers]) if embedder else model
 
     @classmethod
     def fit_counts(
@@ -102,14 +103,12 @@ class TextModel:
         turns = (*self.turns, *(turn for _, turn, _ in found))
         return replace(self, turns=turns, variances=variances, corpus=replace(self.corpus, latent=latent))
 
-    def _embedding(self, embedder: Embedder | None, papers: Sequence[Paper]) -> TextModel:
-        """This model with a part for meaning; `papers` are those it was fitted on."""
-        if embedder is None:
-            return self
-        model = replace(self, embedder=embedder, embedded_by=embedder.name)
-        return model._with_parts([embedder.rows([_text(paper) for paper in papers])])
+    def with_meaning(self, embedder: Embedder, texts: Sequence[str]) -> TextModel:
+        """This model with a part for meaning; `texts` are those of the papers it was fitted on."""
+        return replace(self, embedder=embedder, embedded_by=embedder.name)._with_parts([embedder.rows(texts)])
 
-    def _with_meaning(self, vectors: PaperVectors, texts: Sequence[str]) -> PaperVectors:
+    def mean(self, vectors: PaperVectors, texts: Sequence[str]) -> PaperVectors:
+        """`vectors` with what the `texts` of the same papers or topics mean, where this model has a part for it."""
         if not self.meaning:
             return vectors
         width = self.meaning
@@ -129,7 +128,7 @@ class TextModel:
         counted = [words.paper_terms(paper, self.parameters) for paper in papers]
         ids = np.array([paper.id for paper in papers], np.int64)
         vectors = self.count_vectors(_matrix(counted, self.vocabulary), ids)
-        return self._with_meaning(vectors, [_text(paper) for paper in papers])
+        return self.mean(vectors, [_text(paper) for paper in papers])
 
     def count_vectors(self, counts: sp.csr_array, ids: NDArray[np.int64]) -> PaperVectors:
         """Vectors of papers given as term counts."""
@@ -163,7 +162,7 @@ class TextModel:
     def topics(self, texts: Sequence[str]) -> PaperVectors:
         """One row for each topic in a reader's own words; a known short form brings its long form along."""
         counted = [self._topic_terms(text) for text in texts]
-        return self._with_meaning(self.topic_vectors(_matrix(counted, self.vocabulary)), texts)
+        return self.mean(self.topic_vectors(_matrix(counted, self.vocabulary)), texts)
 
     def _topic_terms(self, text: str) -> Counter[str]:
         counted = words.terms(text[: words.LONGEST_TOPIC])

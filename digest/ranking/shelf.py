@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
+from typing import NamedTuple
 from zipfile import BadZipFile
 
 import structlog
@@ -26,6 +27,14 @@ KEPT = 3  # versions; old workers may still be ranking with the last but one
 FEWEST_PAPERS = 50  # below this a model is fitted on the spot from what is there
 
 
+class Fit(NamedTuple):
+    """When a model was fitted, and on how much; None where that was not written down."""
+
+    at: datetime
+    papers: int
+    likes: int | None
+
+
 class ModelShelf:
     """Text model and crowd of the newest version; `folder` holds local copies, `embeddings` an optional model."""
 
@@ -33,9 +42,9 @@ class ModelShelf:
         self._engine, self._folder, self._embeddings = engine, folder, embeddings
         self._loaded: tuple[int, Space] | None = None
 
-    def fitted_at(self) -> datetime | None:
-        """When the newest that can be read was fitted."""
-        return next((at for _, at in self._readable()), None)
+    def newest_fit(self) -> Fit | None:
+        """The newest fit that can be read."""
+        return next((fit for _, fit in self._readable()), None)
 
     def newest(self) -> Space | None:
         """The space of the newest fit that can be read, the same one until there is a newer; None before the first fit.
@@ -44,18 +53,18 @@ class ModelShelf:
         """
         return next((space for space, _ in self._readable()), None)
 
-    def _readable(self) -> Iterator[tuple[Space, datetime]]:
+    def _readable(self) -> Iterator[tuple[Space, Fit]]:
         with reading(self._engine).connect() as connection:
-            query = select(models.c.version, models.c.fitted_at).order_by(models.c.version.desc())
-            stored = connection.execute(query).all()
-        for version, fitted_at in stored:
+            query = select(models.c.version, models.c.fitted_at, models.c.papers, models.c.likes)
+            stored = connection.execute(query.order_by(models.c.version.desc())).all()
+        for version, *fit in stored:
             try:
                 if self._loaded is None or self._loaded[0] != version:
                     self._loaded = version, self._load(version)
             except (OSError, ValueError, KeyError, BadZipFile) as error:
                 log.warning("model.unreadable", version=version, error=str(error)[:200])
             else:
-                yield self._loaded[1], fitted_at
+                yield self._loaded[1], Fit(*fit)
 
     def _load(self, version: int) -> Space:
         text_path, crowd_path = self._paths(version)
@@ -70,7 +79,7 @@ class ModelShelf:
     def _embedder(self) -> Embedder | None:
         return None if self._embeddings is None else load(self._embeddings)
 
-    def fit(self, papers: Sequence[Paper], likes: Iterable[tuple[int, int]], now: datetime) -> int | None:
+    def fit(self, papers: Sequence[Paper], likes: Sequence[tuple[int, int]], now: datetime) -> int | None:
         """Fit both on all stored papers and votes; returns the new version.
 
         None where there are too few papers, or where another process fitted that version meanwhile.
@@ -82,7 +91,8 @@ class ModelShelf:
         text = TextModel.fit(papers, str(version), embedder=self._embedder)
         crowd = Crowd.fit(likes, text.vectors(papers))
         contents = [_saved(text), _saved(crowd)]
-        row = {"version": version, "fitted_at": now, "papers": len(papers), "text": contents[0], "crowd": contents[1]}
+        sizes = {"papers": len(papers), "likes": len(likes)}
+        row = {"version": version, "fitted_at": now, **sizes, "text": contents[0], "crowd": contents[1]}
         with self._engine.begin() as connection:
             if not connection.execute(insert(connection, models).on_conflict_do_nothing(), row).rowcount:
                 return None

@@ -20,6 +20,7 @@ from digest.delivery import ledger
 from digest.delivery.journal import Journal
 from digest.delivery.outcomes import Against, Outcome, Phase, Verdict
 from digest.editions.plan import MISSED
+from digest.feedback import record, signals
 from digest.feedback.mailed import find
 from digest.install import Install
 from digest.papers.paper import Paper
@@ -556,3 +557,37 @@ def test_it_ranks_by_the_preferences_of_the_moment(install: Install) -> None:
         lifecycle.change_preferences(connection, ann, replace(Preferences(), cadence="daily", size=2), NOW)  # type: ignore[arg-type]
     pipeline.run(install)
     assert [len(found) for found in sent_papers(install.engine, ann)] == [2]
+
+
+# --- learn ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("days", "new_papers", "new_likes", "is_due"),
+    [(0.9, 30, 0, False), (1, 0, 0, False), (1, 1, 0, False), (1, 2, 0, True), (1, 0, 1, True), (7, 0, 0, True)],
+)
+def test_it_learns_again_where_there_is_more_to_learn_from_and_each_week(
+    install: Install, days: float, new_papers: int, new_likes: int, is_due: bool
+) -> None:
+    (ann,) = readers(install.engine, "ann")
+    known = listed(install.engine, 60)
+    assert pipeline.learn_if_due(install) is not None
+    listed(install.engine, new_papers, first=100)
+    with install.engine.begin() as connection:
+        for paper_id in known[:new_likes]:
+            record.vote(connection, ann, paper_id, True, install.now())
+            record.click(connection, ann, paper_id, None, install.now())
+    later(install, days=days)
+    assert (pipeline.learn_if_due(install) is not None) == is_due
+    assert pipeline.learn_if_due(install) is None
+
+
+def test_it_counts_the_likes_that_it_learns_from(install: Install) -> None:
+    ann, bob = readers(install.engine, "ann", "bob")
+    first, second, third = listed(install.engine, 3)
+    with install.engine.begin() as connection:
+        for reader, paper_id, is_more in ((ann, first, True), (ann, second, False), (bob, first, True)):
+            record.vote(connection, reader, paper_id, is_more, install.now())
+        for paper_id in (first, second, third):
+            record.click(connection, ann, paper_id, None, install.now() + timedelta(minutes=paper_id))
+        assert signals.count_likes(connection) == len(signals.likes(connection)) == 4
