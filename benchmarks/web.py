@@ -1,8 +1,9 @@
 """How many requests a second the website answers, and how long they take: wrk on loopback against gunicorn.
 
-`digest bench web [--database URL] [--papers N] [--seconds S] [--processes P]` fills an empty database with made-up
-papers of two years (or takes one that has papers), starts the web server as `digest web` does, and asks for the front
-page, a search, a preview and the one-click unsubscription, one after the other.
+`digest bench web [--shared DIR] [--database URL] [--papers N] [--seconds S] [--processes P]` fills an empty database
+with the recorded days of DIR (or DIGEST_SHARED), or without them with made-up papers of two years, starts the web
+server as `digest web` does, and asks for the front page, another day, a search, a preview and the one-click
+unsubscription, one after the other. A database that has papers is taken as it is.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from datetime import time as clock_time
 from pathlib import Path
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
 
+from benchmarks._recorded import days as recorded_days
 from digest.db.engine import make_engine
 from digest.db.schema import migrate
 from digest.db.tables import listings, papers, subscribers
+from digest.papers import record
 from digest.subscribers.signer import Signer
 from digest.subscribers.tokens import Links
 
@@ -70,6 +74,7 @@ WORDS = [
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="digest bench web")
+    parser.add_argument("--shared", type=Path, default=Path(os.environ.get("DIGEST_SHARED", "../shared")))
     parser.add_argument(
         "--database", default="", help="sqlite:///PATH or postgresql+psycopg://...; a scratch SQLite file without it"
     )
@@ -85,20 +90,20 @@ def main(argv: list[str]) -> int:
         url = asked.database or f"sqlite:///{folder}/bench.db"
         engine = make_engine(url)
         migrate(engine)
-        stored = fill(engine, asked.papers)
-        links = one_click_links(engine)
+        stored = fill(engine, asked.shared / "payloads", asked.papers)
+        asked_for = pages(_days(engine), one_click_links(engine))
         print(
             f"{url.split(':')[0]}: {stored} papers, {asked.processes} web processes, {asked.connections} connections, {asked.seconds} s each"
         )
         print(f"{'page':<20}{'requests/s':>12}{'p50 ms':>10}{'p95 ms':>10}{'p99 ms':>10}{'failed':>9}")
         with serving(url, Path(folder), asked.processes) as port:
-            for name, path, body in pages(links):
+            for name, path, body in asked_for:
                 print(line(name, measure(Path(folder), port, path, body, asked.seconds, asked.connections)), flush=True)
         engine.dispose()
     return 0
 
 
-def pages(links: list[str]) -> list[tuple[str, list[str], str]]:
+def pages(days: list[str], links: list[str]) -> list[tuple[str, list[str], str]]:
     """(name, paths taken in turn, body of a POST)."""
     searches = [f"/search?q={one}+{two}" for one in WORDS[:8] for two in WORDS[8:14]]
     previews = [
@@ -106,37 +111,52 @@ def pages(links: list[str]) -> list[tuple[str, list[str], str]]:
     ]
     return [
         ("/", ["/"], ""),
+        ("/papers/DATE", days, ""),
         ("/search", searches, ""),
         ("/preview", previews, ""),
         ("one-click POST", links, "List-Unsubscribe=One-Click"),
     ]
 
 
-def fill(engine: Engine, count: int) -> int:
-    """Papers of two years up to today, unless there are some; readers for the one-click links. Returns how many papers."""
-    chance, now = random.Random(1), datetime.now(UTC)
+def fill(engine: Engine, payloads: Path, count: int) -> int:
+    """Papers, unless there are some, and readers for the one-click links. Returns how many papers."""
     with engine.begin() as connection:
-        found = int(connection.execute(select(func.count()).select_from(papers)).scalar_one())
-        if not found:
-            rows = [
-                _paper(number, now - timedelta(days=DAYS * (1 - number / count)), chance)
-                for number in range(1, count + 1)
-            ]
-            for start in range(0, count, 500):
-                connection.execute(papers.insert(), rows[start : start + 500])
-            places = [
-                {
-                    "source": "huggingface",
-                    "listed_on": row["listed_on"],
-                    "paper_id": row["id"],
-                    "first_seen_at": row["first_seen_at"],
-                }
-                for row in rows
-            ]
-            connection.execute(listings.insert(), places)
+        if not _stored(connection):
+            if payloads.is_dir():
+                _add_recorded(connection, payloads)
+            else:
+                _add_made_up(connection, count)
         if not connection.execute(select(func.count()).select_from(subscribers)).scalar_one():
+            now = datetime.now(UTC)
             connection.execute(subscribers.insert(), [_reader(number, now) for number in range(READERS)])
-    return found or count
+        return _stored(connection)
+
+
+def _stored(connection: Connection) -> int:
+    return int(connection.execute(select(func.count()).select_from(papers)).scalar_one())
+
+
+def _add_recorded(connection: Connection, payloads: Path) -> None:
+    for on, raws in recorded_days(payloads):
+        record.store(connection, "huggingface", raws, on, datetime.combine(on, clock_time(8), UTC))
+
+
+def _add_made_up(connection: Connection, count: int) -> None:
+    """Of two years up to today."""
+    chance, now = random.Random(1), datetime.now(UTC)
+    rows = [_paper(number, now - timedelta(days=DAYS * (1 - number / count)), chance) for number in range(1, count + 1)]
+    for start in range(0, count, 500):
+        connection.execute(papers.insert(), rows[start : start + 500])
+    same = ("listed_on", "first_seen_at")
+    places = [{"source": "huggingface", "paper_id": row["id"]} | {name: row[name] for name in same} for row in rows]
+    connection.execute(listings.insert(), places)
+
+
+def _days(engine: Engine) -> list[str]:
+    """The pages of the days with papers."""
+    with engine.connect() as connection:
+        found = connection.execute(select(listings.c.listed_on).distinct().order_by(listings.c.listed_on)).scalars()
+        return [f"/papers/{on}" for on in found]
 
 
 def _paper(number: int, at: datetime, chance: random.Random) -> dict[str, object]:

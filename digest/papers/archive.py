@@ -75,6 +75,12 @@ def recent_days(connection: Connection, until: date, count: int, papers_each: in
     ]
 
 
+def newest_reading(connection: Connection) -> int | None:
+    """The number of the last reading of a source; what it brought is stored with it."""
+    found: int | None = connection.execute(select(func.max(source_runs.c.id))).scalar_one()
+    return found
+
+
 def first_day(connection: Connection) -> date | None:
     return _day(connection, select(func.min(listings.c.listed_on)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -140,12 +141,9 @@ class Run:
 
 def mark(text: str, query: Query) -> tuple[Run, ...]:
     """The text in pieces, those that the query wanted marked; joined they are the text again."""
-    stems = {stem(word) for phrase in query.wanted for word in phrase if word not in STOP_WORDS}
     runs: list[Run] = []
     at = 0
-    for found in _WORD.finditer(text):
-        if not _is_hit(found[0], stems):
-            continue
+    for found in _hits(text, query):
         if found.start() > at:
             runs.append(Run(text[at : found.start()], False))
         runs.append(Run(found[0], True))
@@ -155,8 +153,18 @@ def mark(text: str, query: Query) -> tuple[Run, ...]:
     return tuple(runs)
 
 
-def _is_hit(word: str, stems: set[str]) -> bool:
-    return not stems.isdisjoint(_stems(word))
+def _hits(text: str, query: Query) -> Iterator[re.Match[str]]:
+    """The words of a text that share a stem with a wanted one."""
+    stems, candidate = _wanted(query)
+    return (found for found in candidate.finditer(text) if not stems.isdisjoint(_stems(found[0])))
+
+
+@lru_cache(maxsize=100)
+def _wanted(query: Query) -> tuple[frozenset[str], re.Pattern[str]]:
+    """The stems, and words that may have them: those that begin with one, and those with letters beyond ASCII."""
+    stems = frozenset(stem(word) for phrase in query.wanted for word in phrase if word not in STOP_WORDS)
+    begins = "|".join(map(re.escape, stems)) or "(?!)"
+    return stems, re.compile(rf"(?<![^\W_])(?:(?i:{begins})[^\W_]*|[a-zA-Z0-9]*[^\W_a-zA-Z0-9][^\W_]*)")
 
 
 @lru_cache(maxsize=20_000)
@@ -166,8 +174,8 @@ def _stems(word: str) -> tuple[str, ...]:
 
 def excerpt(text: str, query: Query, length: int = 280) -> str:
     """The part of a text around its first hit, cut at words."""
-    runs = mark(text, query)
-    first = len("".join(run.text for run in runs[: next((i for i, run in enumerate(runs) if run.is_hit), 0)]))
+    found = next(_hits(text, query), None)
+    first = found.start() if found else 0
     start = 0 if first < length * 2 // 3 else text.rfind(" ", 0, first - length // 4) + 1
     end = len(text) if start + length >= len(text) else max(text.rfind(" ", start, start + length), start + length // 2)
     return ("… " if start else "") + text[start:end] + (" …" if end < len(text) else "")

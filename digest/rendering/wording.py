@@ -46,6 +46,16 @@ def words_for(language: str) -> Words:
     return Words(language)
 
 
+@lru_cache(maxsize=10_000)
+def _decimal(number: int, language: str) -> str:
+    return str(format_decimal(number, locale=language))
+
+
+@lru_cache(maxsize=10_000)
+def _date(on: date, form: str, language: str) -> str:
+    return str(format_date(on, form, locale=language))
+
+
 def _catalogue(language: str) -> NullTranslations:
     path = files("digest") / "locale" / language / "LC_MESSAGES" / "digest.po"
     if not path.is_file():  # English is the source
@@ -77,15 +87,15 @@ class Words:
     # --- numbers, days, names ---------------------------------------------------------------------------------------
 
     def number(self, number: int) -> str:
-        return str(format_decimal(number, locale=self.locale))
+        return _decimal(number, self.language)
 
     def day(self, on: date) -> str:
         """Tuesday, June 9."""
-        return format_date(on, self._day_pattern, locale=self.locale)
+        return _date(on, self._day_pattern, self.language)
 
     def full_date(self, on: date) -> str:
         """June 9, 2026."""
-        return format_date(on, "long", locale=self.locale)
+        return _date(on, "long", self.language)
 
     def weekday(self, on: date) -> str:
         return str(get_day_names("wide", locale=self.locale)[on.weekday()])
@@ -96,7 +106,7 @@ class Words:
             return self.full_date(start)
         field = "y" if start.year != end.year else "M" if start.month != end.month else "d"
         halves = zip((start, end), self.locale.interval_formats["yMMMd"][field], strict=True)
-        said = "".join(format_date(on, half.replace("MMM", "MMMM"), locale=self.locale) for on, half in halves)
+        said = "".join(_date(on, half.replace("MMM", "MMMM"), self.language) for on, half in halves)
         return said.replace("\u2009", " ")
 
     def byline(self, organization: str | None, authors: Sequence[str]) -> str:

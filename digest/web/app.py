@@ -32,6 +32,7 @@ from digest.web import (
     show,
     subscriptions,
 )
+from digest.web.kept import Pages
 from digest.web.limits import Limits
 from digest.web.site import KEY, Site
 from digest.web.tryout import Tryout
@@ -81,6 +82,7 @@ def _site(settings: Settings, engine: Engine, clock: Clock, nudge: Nudge | None)
         links=Links(signer, settings.envelope_domain),
         fingerprint=signer.fingerprint,
         limits=Limits(settings.broker_url),
+        pages=Pages(),
         tryout=Tryout(engine, ModelShelf(engine, settings.data_dir / "models", settings.embeddings_model).newest),
     )
 

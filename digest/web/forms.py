@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flask import request
@@ -11,7 +12,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from digest.web.site import site
 
 NAME = "form"
-TOKEN_FIELD = re.compile(rb'name="form" value="[^"]*"')
+_TOKEN_FIELD = re.compile(rb'name="form" value="[^"]*"')
 HONEYPOT = "website"
 SHORTEST_SECONDS = 2.0
 LONGEST_SECONDS = 48 * 3600
@@ -35,6 +36,16 @@ def token() -> str:
     if given and _seconds(given) is not None:
         return given
     return _serializer().dumps(round(site().now().timestamp(), 1))
+
+
+def around_tokens(page: bytes) -> list[bytes]:
+    """A page in pieces, without the tokens of its forms: they differ each time and change nothing for the reader."""
+    return _TOKEN_FIELD.split(page)
+
+
+def with_tokens(pieces: Iterable[bytes]) -> bytes:
+    """The page of these pieces, with fresh tokens."""
+    return f'name="form" value="{token()}"'.encode().join(pieces)
 
 
 def filled() -> Filled:

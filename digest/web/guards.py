@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response, abort, request
 
-from digest.web.forms import TOKEN_FIELD
+from digest.web import forms
 from digest.web.site import site
 
 FORM_BYTES = 16 * 1024
@@ -104,11 +104,12 @@ def _cache(response: Response) -> Response:
         return response
     response.headers["Cache-Control"] = f"public, max-age={PUBLIC_SECONDS}"
     response.vary.add("Accept-Language")
-    response.set_etag(_fingerprint(response), weak=True)
+    if not response.get_etag()[0]:
+        response.set_etag(fingerprint(response), weak=True)
     response.make_conditional(request)
     return response
 
 
-def _fingerprint(response: Response) -> str:
-    """Of the page without its form token, which differs each time and changes nothing for the reader."""
-    return hashlib.sha256(TOKEN_FIELD.sub(b"", response.get_data())).hexdigest()[:32]
+def fingerprint(response: Response) -> str:
+    """Of the page without the tokens of its forms."""
+    return hashlib.sha256(b"".join(forms.around_tokens(response.get_data()))).hexdigest()[:32]

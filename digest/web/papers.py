@@ -16,11 +16,13 @@ from digest.papers.paper import Paper
 from digest.papers.query import Query, parse
 from digest.papers.search import Filters, find
 from digest.web import given
+from digest.web.kept import keep_pages_of
 from digest.web.language import words
 from digest.web.show import source_name, week_name
 from digest.web.site import site
 
 blueprint = Blueprint("papers", __name__)
+keep_pages_of(blueprint, "today", "archive", "listed", "paper", "feed", "api_papers")
 PER_DAY = 100
 PER_SEARCH = 20
 FEED_DAYS = 14

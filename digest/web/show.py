@@ -27,7 +27,7 @@ _SOURCES = {"huggingface": "Hugging Face", "arxiv": "arXiv", "file": "file"}
 
 def init_app(app: Flask) -> None:
     shown = {
-        "card_body": card_body,
+        "card_part": card_part,
         "name_of": paper_name,
         "gist_of": gist_of,
         "byline_of": byline_of,
@@ -47,14 +47,14 @@ def gist_of(paper: Paper) -> str:
     return gist(paper.gist, paper.abstract)
 
 
-def card_body(paper: Paper) -> Markup:
-    """Gist, abstract and links of a paper: the part of its card that is costly, and the same on every page."""
-    return _card_body(paper, words().language)
+def card_part(part: str, paper: Paper) -> Markup:
+    """A part of a paper's card (templates/web/card): it is the same on every page, so it is made once and kept."""
+    return _card_part(part, paper, words().language)
 
 
-@lru_cache(maxsize=1_000)
-def _card_body(paper: Paper, _language: str) -> Markup:
-    return Markup(render_template("_card_body.html", paper=paper))  # noqa: S704  (made by an escaping template)
+@lru_cache(maxsize=4_000)
+def _card_part(part: str, paper: Paper, _language: str) -> Markup:
+    return Markup(render_template(f"card/{part}.html", paper=paper))  # noqa: S704  (made by an escaping template)
 
 
 def byline_of(paper: Paper) -> str:

@@ -18,6 +18,7 @@ from digest.stage import Nudge
 from digest.subscribers.tokens import Links
 
 if TYPE_CHECKING:
+    from digest.web.kept import Pages
     from digest.web.limits import Limits
     from digest.web.tryout import Tryout
 
@@ -36,6 +37,7 @@ class Site:
     fingerprint: Callable[[str, str], str]
     limits: Limits
     tryout: Tryout
+    pages: Pages
 
     def now(self) -> datetime:
         return self.clock()

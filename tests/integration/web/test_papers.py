@@ -3,8 +3,14 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from xml.etree import ElementTree
 
-from tests.builders import TODAY, add_listing, add_source_run, list_paper
+import pytest
+from sqlalchemy import update
+
+from digest.db.tables import papers
+from digest.web import kept
+from tests.builders import NOW, TODAY, add_listing, add_source_run, list_paper
 from tests.integration.web.conftest import World
+from tests.integration.web.test_subscriptions import TOKEN
 
 MONDAY = date(2026, 6, 8)
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -126,7 +132,48 @@ def test_it_answers_304_until_the_page_changes(world: World) -> None:
     world.pass_time(seconds=30)
     assert world.client.get("/", headers={"If-None-Match": first.headers["ETag"]}).status_code == 304
     world.stored(list_paper, "2606.00002")
+    world.stored(add_source_run, TODAY, "ok", "")
     assert world.client.get("/", headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
+
+
+def test_it_keeps_a_page_until_papers_come_in_or_a_minute_is_over(world: World) -> None:
+    paper_id = world.stored(list_paper, "2606.00001", title="Robots that walk")
+
+    def retitled(title: str) -> str:
+        world.stored(
+            lambda connection: connection.execute(update(papers).where(papers.c.id == paper_id).values(title=title))
+        )
+        return world.client.get("/").text
+
+    assert "Robots that walk" in world.client.get("/").text
+    assert "Robots that walk" in retitled("Robots that run")
+    assert "Robots that run" in world.client.get("/", headers={"Accept-Language": "de"}).text
+    world.stored(add_source_run, TODAY, "ok", "")
+    assert "Robots that run" in world.client.get("/").text
+    assert "Robots that run" in retitled("Robots that swim")
+    world.pass_time(seconds=61)
+    assert "Robots that swim" in world.client.get("/").text
+
+
+def test_it_gives_every_form_of_a_kept_page_a_time_of_its_own(world: World) -> None:
+    world.stored(list_paper, "2606.00001")
+    pages = []
+    for _ in range(2):
+        pages.append(world.client.get("/"))
+        world.pass_time(seconds=30)
+    tokens = [TOKEN.findall(page.text) for page in pages]
+    assert tokens[0] != tokens[1]
+    assert len(tokens[1]) == 1
+    assert pages[0].headers["ETag"] == pages[1].headers["ETag"]
+    assert world.client.post("/subscribe", data={"form": tokens[1][0], "email": "ann@example.org"}).status_code == 200
+
+
+def test_it_keeps_no_more_pages_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "MOST_BYTES", 25)
+    pages = kept.Pages()
+    for name in ("a", "b", "a", "c"):
+        pages.put((name, "en"), kept.Page((1, TODAY), NOW, (b"x" * 5, b"y" * 5), "tag", "text/html"))
+    assert [bool(pages.get((name, "en"))) for name in "abc"] == [True, False, True]
 
 
 def test_it_lists_the_archive_by_month(world: World) -> None:

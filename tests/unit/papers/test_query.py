@@ -1,8 +1,12 @@
 from __future__ import annotations
 
-import pytest
+import re
 
-from digest.papers.query import Query, excerpt, mark, parse
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digest.papers.query import STOP_WORDS, Query, excerpt, fold, mark, parse, stem
 from digest.papers.search import spelt_for_postgresql, spelt_for_sqlite
 
 
@@ -31,6 +35,18 @@ def test_it_marks_all_forms_of_a_word_and_keeps_the_text() -> None:
     runs = mark(text, parse("train"))
     assert "".join(run.text for run in runs) == text
     assert [run.text for run in runs if run.is_hit] == ["Training", "trained", "trains", "trainer"]
+
+
+@given(
+    st.text("abtrainedsTRAINéÉſKßﬁ_-. 1", max_size=40),
+    st.text("abtrainedsTRAINéſKßﬁ ", min_size=1, max_size=12),
+)
+@settings(max_examples=300)
+def test_it_marks_every_word_that_shares_a_stem_and_no_other(text: str, typed: str) -> None:
+    query = parse(typed)
+    stems = {stem(word) for phrase in query.wanted for word in phrase if word not in STOP_WORDS}
+    words = [word for word in re.findall(r"[^\W_]+", text) if stems & {stem(one) for one in fold(word)}]
+    assert [run.text for run in mark(text, query) if run.is_hit] == words
 
 
 def test_it_cuts_an_excerpt_around_the_first_hit() -> None:
