@@ -15,7 +15,11 @@ from digest.sources.withdrawal import is_withdrawn
 
 Element = etree._Element
 
-_ANNOUNCEMENT = re.compile(r"\s*arXiv:\S+\s+Announce Type:\s*\S+\s*(?:Abstract:\s*)?")
+_ANNOUNCEMENT = re.compile(r"\A\s*arXiv:\S+\s+Announce Type:\s*\S+\s*(?:Abstract:\s*)?")
+_NO_XML = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|&#(?:0*(?:[0-8]|1[124-9]|2\\d|3[01])|[xX]0*(?:[0-8bBcCeEfF]|1[0-9a-fA-F]|[dD][89a-fA-F][0-9a-fA-F]{2}|[fF]{3}[eEfF]));"
+)
+_DECLARATION = re.compile(r"\A<\?xml[^>]*\?>")
 _VERSION = re.compile(r"v(\d{1,4})$")
 
 
@@ -35,7 +39,7 @@ def parse(body: bytes) -> Element:
         resolve_entities=False, no_network=True, huge_tree=False, load_dtd=False, remove_comments=True, remove_pis=True
     )
     try:
-        root = etree.fromstring(body, parser)
+        root = _tree(body, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         start = " ".join(body[:60].decode("utf-8", "replace").split())
         raise BrokenAnswer(
@@ -44,6 +48,17 @@ def parse(body: bytes) -> Element:
     if root.getroottree().docinfo.internalDTD is not None:
         raise BrokenAnswer("arXiv's answer is not a feed: it declares a document type, as pages and attacks do")
     return root
+
+
+def _tree(body: bytes, parser: etree.XMLParser) -> Element:
+    """A byte or a control character that XML does not know spoils itself only, not a whole day's list."""
+    try:
+        return etree.fromstring(body, parser)
+    except etree.XMLSyntaxError:
+        mended = _NO_XML.sub("", body.decode("utf-8", "replace")).strip()
+        if mended.encode() == body:
+            raise
+        return etree.fromstring(_DECLARATION.sub("", mended, count=1).encode(), parser)
 
 
 def read_feed(body: bytes, skips: Skips) -> Page:
@@ -164,9 +179,10 @@ def _day(given: str) -> date | None:
     """The day of a time in its own zone: midnight Eastern belongs to its own date, not to the one in UTC."""
     given = given.strip()
     try:
-        return datetime.fromisoformat(given).date() if given[:4].isdigit() else parsedate_to_datetime(given).date()
-    except ValueError:
+        day = datetime.fromisoformat(given).date() if given[:4].isdigit() else parsedate_to_datetime(given).date()
+    except (ValueError, OverflowError):  # a zone may be years away
         return None
+    return day if 1990 <= day.year < 2100 else None
 
 
 def _name(element: Element) -> str:

@@ -177,6 +177,7 @@ def test_it_asks_for_changes_only_and_gives_the_old_answer_for_none(engine: Engi
 def test_it_reads_both_ways_of_saying_when() -> None:
     now = datetime(2026, 6, 9, 7, tzinfo=UTC)
     assert retry_after("30", now) == 30
+    assert retry_after("Fri, 20 Nov 2026 00:00:00 +99999999999999", now) is None
     assert retry_after("Tue, 09 Jun 2026 07:02:00 GMT", now) == 120
     assert retry_after("Tue, 09 Jun 2026 06:00:00 GMT", now) == 0
     assert retry_after("soon", now) is None

@@ -86,6 +86,42 @@ def test_it_refuses_what_is_no_feed(body: bytes) -> None:
             read(body, Skips())
 
 
+@pytest.mark.parametrize(
+    "stray",
+    [b"\x00", b"\x0b", b"\x1b", b"\xe9", b"\xed\xa0\x80", b"&#0;", b"&#x1B;", b"&#11;", b"&#xD800;", b"\xef\xbf\xbf"],
+)
+def test_it_loses_no_list_to_a_character_that_xml_does_not_know(stray: bytes) -> None:
+    start, end = RSS.format(ITEM.format(n=1, v=1, kind="new")).encode().split(b"We &lt;")
+    for declared in (b"", b'<?xml version="1.0" encoding="UTF-8"?>\n'):
+        (paper,) = read_feed(declared + start + b"We " + stray + b"&lt;" + end, Skips()).papers
+        assert "<think> about 1." in paper.abstract
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "Fri, 20 Nov 2026 00:00:00 +99999999999999",
+        "Fri, 20 Nov 99999 00:00:00 GMT",
+        "9999-12-31T23:59:59Z",
+        "0001-01-01",
+        "9" * 500,
+        "soon",
+        "",
+    ],
+)
+def test_it_takes_no_day_that_no_list_can_have(stamp: str) -> None:
+    item = ITEM.format(n=1, v=1, kind="new").replace("Tue, 09 Jun 2026 00:00:00 -0400", stamp)
+    (paper,) = read_feed(RSS.format(item).encode(), Skips()).papers
+    assert paper.listed_on is None
+
+
+def test_it_reads_a_million_blanks_before_an_abstract() -> None:
+    """Looked for at each blank anew, the announcement before it kept a worker busy for hours."""
+    item = ITEM.format(n=1, v=1, kind="new").replace("arXiv:2606.00001v1 Announce", " " * 1_000_000 + "arXiv: Announce")
+    (paper,) = read_feed(RSS.format(item).encode(), Skips()).papers
+    assert "We <think>" in paper.abstract
+
+
 def test_it_opens_no_file_and_expands_nothing() -> None:
     bomb = b'<!DOCTYPE f [<!ENTITY a "xxxxxxxxxx"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c SYSTEM "file:///etc/passwd">]><feed><title>&b;&c;</title></feed>'
     with pytest.raises(BrokenAnswer, match="document type"):
