@@ -221,6 +221,7 @@ def _celery(bench: Bench, sign: str) -> Round:
         subprocess.run(call, check=True, **quiet)  # type: ignore[call-overload]
         _wait_until(bench, WARM * bench.processes)
         _hold_back(bench, None)
+        _frozen.compact(bench.engine)
         tree = [
             psutil.Process(worker.pid),
             *psutil.Process(worker.pid).children(recursive=True),
