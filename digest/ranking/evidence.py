@@ -73,7 +73,9 @@ def gather(
         raise ValueError(f"profiles of model {', '.join(others)} do not fit model {space.version}")
     count = len(asked)
     declared = [topics_of(preferences) for preferences in asked]
-    topics = {topic: column for column, topic in enumerate(dict.fromkeys(chain.from_iterable(declared)))}
+    meant = [space.meant(own) for own in declared]
+    spelled = dict(zip(chain.from_iterable(meant), chain.from_iterable(declared), strict=True))
+    topics = {topic: column for column, topic in enumerate(spelled)}
     topic_counts = np.array([len(own) for own in declared], np.int64)
     told = _told(profiles, space, shelf, now)
     liked = np.bincount(told.readers, np.maximum(told.weights, 0), count).astype(np.float32)
@@ -84,7 +86,7 @@ def gather(
     shape = (count, len(rows))
     wished = Entries(
         np.repeat(np.arange(count), topic_counts),
-        np.array([topics[topic] for topic in chain.from_iterable(declared)], np.int64),
+        np.array([topics[topic] for topic in chain.from_iterable(meant)], np.int64),
         np.full(topic_counts.sum(), space.parameters.topic_weight, np.float32),
     )
     told, silent = (
@@ -94,7 +96,13 @@ def gather(
     raw = np.asarray(_matrix([wished, silent], shape) @ rows, np.float32)
     _add_sums(raw, profiles, space, now)
     return Evidence(
-        raw, _matrix([wished, told, silent], shape), rows, tuple(topics), topic_counts, shelf.ids[papers], liked
+        raw,
+        _matrix([wished, told, silent], shape),
+        rows,
+        tuple(spelled.values()),
+        topic_counts,
+        shelf.ids[papers],
+        liked,
     )
 
 

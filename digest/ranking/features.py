@@ -137,7 +137,7 @@ class TextModel:
 
     def topic_vectors(self, counts: sp.csr_array) -> PaperVectors:
         """Vectors of topics given as term counts: nothing is taken out, a few words have nothing to spare."""
-        weighed = _weigh(counts, self.idf)
+        weighed = _weigh(counts, self.idf**self.parameters.topic_rarity)
         ids = np.arange(weighed.shape[0], dtype=np.int64)
         return PaperVectors(self.version, ids, weighed, self.latent(weighed, np.zeros_like(self.centre)))
 
@@ -167,9 +167,15 @@ class TextModel:
     def _topic_terms(self, text: str) -> Counter[str]:
         counted = words.terms(text[: words.LONGEST_TOPIC])
         for word in list(counted):
-            for long in self.acronyms.get(word, ()):
-                counted.update(words.terms(long))
+            forms = [words.terms(long) for long in self.acronyms.get(word, ())]
+            for form in [form for form in forms if form.keys() <= counted.keys()] or forms:
+                counted.update(form)
         return counted
+
+    def senses(self, topic: str) -> list[str]:
+        """The long forms of a topic that is nothing but a short form."""
+        [*found] = words.terms(topic[: words.LONGEST_TOPIC])
+        return self.acronyms.get(found[0], []) if len(found) == 1 else []
 
     def save(self, path: Path) -> None:
         """Write to one .npz file: arrays, and the rest as JSON text; nothing in it is executed on loading."""

@@ -19,6 +19,9 @@ class Parameters:
     smooth_power: float = 1.0
     sharp_power: float = -0.5
     # topics
+    topic_rarity: float = (
+        3.0  # power of a word's rarity in a topic: "radiology" says more of radiology reports than "report"
+    )
     topic_examples: int = 30  # stored papers that come nearest to a topic lend it their words
     topic_text_lean: float = 0.7  # their share beside the topic's own words
     topic_crowd_lean: float = 0.5

@@ -59,6 +59,7 @@ class Space:
     model: TextModel
     crowd: Crowd
     _topics: dict[str, Floats] = field(default_factory=dict)
+    _meant: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     _papers: dict[int, tuple[int, Floats]] = field(default_factory=dict)
 
     @classmethod
@@ -143,6 +144,25 @@ class Space:
             found |= zip(fresh, self.asked_rows(self.model.topics(fresh)), strict=True)
             self._topics |= found
         return np.array([found[topic] for topic in topics], np.float32).reshape(len(topics), self.width)
+
+    def meant(self, topics: tuple[str, ...]) -> tuple[str, ...]:
+        """A reader's topics; a short form of several long forms with the one that stands nearest to the other topics."""
+        if len(self._meant) > KEPT:
+            self._meant.clear()
+        if (known := self._meant.get(topics)) is None:
+            known = self._meant[topics] = self._told_apart(topics)
+        return known
+
+    def _told_apart(self, topics: tuple[str, ...]) -> tuple[str, ...]:
+        found = list(topics)
+        for place, topic in enumerate(topics if len(topics) > 1 else ()):
+            senses = self.model.senses(topic)
+            if len(senses) > 1:
+                smooth = self.bounds[0]
+                others = self.topic_rows([other for other in topics if other != topic])[:, smooth].sum(0)
+                near = self.topic_rows(senses)[:, smooth] @ others
+                found[place] = f"{topic} ({senses[int(near.argmax())]})"
+        return tuple(found)
 
     def asked_rows(self, topics: PaperVectors) -> Floats:
         """Topics, x width: their own words, and what the stored papers that come nearest to them have in common.

@@ -220,3 +220,25 @@ def test_it_does_not_let_papers_on_no_topic_in_while_topics_take_turns() -> None
 def test_it_bounds_what_votes_can_do() -> None:
     lifts = [0.0] * 30 + [50.0]
     assert trending.terms(lifts).max() <= MODEL.parameters.trend_weight * MODEL.parameters.trend_most
+
+
+def test_it_reads_a_short_form_as_the_other_topics_suggest() -> None:
+    space = Space.of(replace(MODEL, acronyms={"xy": ["video diffusion", "protein folding"], "gnn": ["graph network"]}))
+    assert space.meant(("XY", "molecular docking")) == ("XY (protein folding)", "molecular docking")
+    assert space.meant(("frames", "xy")) == ("frames", "xy (video diffusion)")
+    assert space.meant(("XY",)) == ("XY",)
+    assert space.meant(("GNN", "frames")) == ("GNN", "frames")
+    both, protein, video = space.topic_rows(["XY", "XY (protein folding)", "video synthesis"])
+    assert protein @ video < both @ video - 0.3
+    found = gather([Preferences(topics=("XY", "docking"))], [None], [[]], space, space.shelf(), NOW)
+    assert found.topics == ("XY", "docking")
+    assert found.rows[0] == pytest.approx(protein)
+
+
+def test_it_hears_the_rare_word_of_a_topic() -> None:
+    """Every title here has a number in it; few papers are on proteins."""
+    terms = MODEL.topics(["protein number"]).terms
+    weight = dict(zip(terms.indices.tolist(), terms.data.tolist(), strict=True))
+    rare, common = MODEL.vocabulary["protein"], MODEL.vocabulary["number"]
+    assert weight[rare] / weight[common] == pytest.approx((MODEL.idf[rare] / MODEL.idf[common]) ** 3, rel=1e-4)
+    assert weight[rare] > 5 * weight[common]
