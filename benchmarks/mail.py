@@ -30,7 +30,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from benchmarks._recorded import by_source, days, lost_words
 from benchmarks.render import AT, SENDER
 from digest.delivery.dkim import Key, Signer
-from digest.delivery.links import Addresses
 from digest.editions.edition import Edition, Kind, Pick
 from digest.papers.clean import CleanPaper, clean
 from digest.papers.paper import Paper
@@ -38,7 +37,8 @@ from digest.rendering.gallery import REASONS, TO, gallery
 from digest.rendering.layout import HTML_MAX
 from digest.rendering.renderer import Renderer
 from digest.sources.base import RawPaper
-from digest.subscribers import tokens
+from digest.subscribers import signer
+from digest.subscribers.tokens import Links
 
 KINDS: tuple[Literal["list", "single"], ...] = ("list", "single")
 SCORE_MAX = 0.0
@@ -98,11 +98,12 @@ def _gallery(out: Path, language: str, key: Key) -> list[Group]:
 
 def _recorded(payloads: Path, language: str, size: int, most: int) -> Iterator[tuple[str, bytes]]:
     """One digest a day, the most voted papers first, with links as the pipeline signs them."""
-    addresses = Addresses(SENDER.public_url, tokens.Links(tokens.Signer([b"k" * 32]), "bounces.example.org"))
+    signed = Links(signer.Signer([b"k" * 32]), "bounces.example.org")
     for number, (on, raws) in enumerate([*days(payloads)][-most:], 1):
         edition = _edition(number, on, raws, size)
         sheet = Renderer(SENDER).prepare([pick.paper for pick in edition.picks], [language])
-        links, dated_at = addresses.of_digest(edition), datetime.combine(on, time(5), UTC)
+        links = signed.of_mail(number, number, len(edition.picks))
+        dated_at = datetime.combine(on, time(5), UTC)
         yield str(on), sheet.fill(edition, TO, language, links, f"<{on:%Y%m%d}.{number}@example.org>", dated_at)
 
 

@@ -21,14 +21,12 @@ def show() -> str:
     parsed = parse({"topics": typed}, Preferences(), here.today())
     wrong = spoken(parsed) if isinstance(parsed, dict) else {}
     topics = () if isinstance(parsed, dict) else parsed.topics
-    picked, weighed = here.tryout.digest(topics, SHOWN, here.now())
+    edition = here.tryout.digest(topics, SHOWN, here.now())
     fields = as_fields(Preferences()) | {"topics": typed}
     return render_template(
         "preview.html",
         fields=fields,
         topics=", ".join(topics),
         wrong=wrong,
-        picked=picked,
-        weighed=weighed,
-        today=here.today(),
+        edition=edition,
     )

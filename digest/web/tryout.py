@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, func, select
 
 from digest.db.engine import reading
 from digest.db.tables import papers
-from digest.editions.build import FIRST_DAYS, told
+from digest.editions.build import FIRST_DAYS
+from digest.editions.edition import Edition
 from digest.papers.paper import Paper
 from digest.papers.search import akin
 from digest.papers.store import papers_first_seen
-from digest.ranking.choice import Reason
-from digest.ranking.rank import Day, Reader, prepare, rank
+from digest.preview import choose
+from digest.ranking.rank import Day, Reader, prepare
 from digest.ranking.space import Space
 from digest.subscribers.subscriber import Preferences
 
 FRESH_FOR = timedelta(minutes=10)  # votes move; a preview may be so much behind
 SIMILAR = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Picked:
-    paper: Paper
-    reasons: tuple[Reason, ...]
 
 
 class Tryout:
@@ -38,14 +32,9 @@ class Tryout:
         self._lock = threading.Lock()
         self._known: tuple[object, datetime, Day] | None = None
 
-    def digest(self, topics: Sequence[str], size: int, now: datetime) -> tuple[list[Picked], int]:
-        """The papers that these topics give now, in order, and how many were weighed."""
-        day = self._day(now)
-        reader = Reader(0, Preferences(topics=tuple(topics), size=size))
-        found = {paper.id: paper for paper in day.papers}
-        return [Picked(found[one.paper_id], tuple(told(one.reasons))) for one in rank(day, [reader], now)[0]], len(
-            day.papers
-        )
+    def digest(self, topics: Sequence[str], size: int, now: datetime) -> Edition:
+        """What a newcomer with these topics would get now."""
+        return choose(self._day(now), Reader(0, Preferences(topics=tuple(topics), size=size)), now)
 
     def similar(self, connection: Connection, paper: Paper, count: int = SIMILAR) -> list[Paper]:
         """Papers that share words with this one; of those the nearest in meaning, once a model is fitted."""

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 from sqlalchemy import update
 
-from digest.db.tables import papers
+from digest.db.tables import listings, papers
 from digest.web import kept
 from tests.builders import NOW, TODAY, add_listing, add_source_run, list_paper
 from tests.integration.web.conftest import World
@@ -124,6 +124,43 @@ def test_it_feeds_atom_that_parses(world: World) -> None:
     assert [entry.findtext(f"{ATOM}id") for entry in entries] == ["http://127.0.0.1:8000/papers/2026-06-08"]
     assert "A &amp; B &lt;i&gt;" in str(entries[0].findtext(f"{ATOM}content"))
     assert datetime.fromisoformat(str(feed.findtext(f"{ATOM}updated"))) == datetime(2026, 6, 8, 6, tzinfo=UTC)
+
+
+def test_it_feeds_what_atom_demands(world: World) -> None:
+    """RFC 4287: 4.1.1 (feed), 4.1.2 (entry), 3.3 (dates), 4.2.6 (ids), 4.2.7 (links), 4.1.3.3 (content)."""
+    for days in range(3):
+        on = MONDAY - timedelta(days=days)
+        world.stored(list_paper, f"2606.1000{days}", on=on, title="<b>Robots</b> & “proofs” of א")
+    late = {"source": "arxiv", "listed_on": MONDAY - timedelta(days=2), "first_seen_at": NOW}
+    world.stored(lambda connection: connection.execute(listings.insert().values(paper_id=1, **late)))
+    answer = world.client.get("/feed.xml?lang=de")
+    assert answer.content_type == "application/atom+xml; charset=utf-8"
+    feed = ElementTree.fromstring(answer.data)
+    entries = feed.findall(f"{ATOM}entry")
+    assert len(entries) == 3
+    for element in (feed, *entries):
+        for name in ("id", "title", "updated"):
+            assert len(element.findall(ATOM + name)) == 1, name
+            assert str(element.findtext(ATOM + name)).strip()
+        assert datetime.fromisoformat(str(element.findtext(f"{ATOM}updated"))).tzinfo is not None
+        relations = [link.get("rel") for link in element.findall(f"{ATOM}link")]
+        assert sorted(relations) == (["alternate", "self"] if element is feed else ["alternate"])
+        for address in [
+            *(str(link.get("href")) for link in element.findall(f"{ATOM}link")),
+            str(element.findtext(f"{ATOM}id")),
+        ]:
+            assert address.startswith("http://127.0.0.1:8000/")
+    assert feed.find(f"{ATOM}author/{ATOM}name") is not None
+    assert feed.get("{http://www.w3.org/XML/1998/namespace}lang") == "de"
+    assert len({entry.findtext(f"{ATOM}id") for entry in entries} | {feed.findtext(f"{ATOM}id")}) == 4
+    assert (
+        max(entry.findtext(f"{ATOM}updated") for entry in entries) == feed.findtext(f"{ATOM}updated") == NOW.isoformat()
+    )
+    for entry in entries:
+        content = entry.find(f"{ATOM}content")
+        assert content is not None
+        assert content.get("type") == "html"
+        assert "&lt;b&gt;Robots&lt;/b&gt; &amp; “proofs”" in str(content.text)
 
 
 def test_it_answers_304_until_the_page_changes(world: World) -> None:
