@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -67,13 +68,23 @@ def running(
 ) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """Start all; on leaving, ask all to stop, and wait until they have."""
     processes = {
-        name: subprocess.Popen(command, env=dict(environment), start_new_session=True)  # noqa: S603
+        name: subprocess.Popen(command, env=dict(environment), start_new_session=True, preexec_fn=_end_with_parent)  # noqa: S603
         for name, command in wanted.items()
     }
     try:
         yield processes
     finally:
         stop(processes.values())
+
+
+_PR_SET_PDEATHSIG = 1
+_prctl = getattr(ctypes.CDLL(None), "prctl", None)  # of Linux; looked up here, since after a fork little is allowed
+
+
+def _end_with_parent() -> None:
+    """SIGTERM for a child whose parent was killed: else it would go on, nobody's, and hold the port."""
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def stop(processes: object) -> None:
