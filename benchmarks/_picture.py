@@ -21,7 +21,7 @@ COLOURS = {
 
 def draw(figures: Sequence[dict[str, Any]]) -> str:
     """CPU of our processes in seconds over subscribers, one line a stage; dashed for SQLite."""
-    points = [(f["subscribers"], f["rows"] * f["cpu_ms"] / 1000) for f in figures]
+    points = [(f["subscribers"], _seconds(f)) for f in figures]
     across, up = (
         _Scale([x for x, _ in points], LEFT, WIDTH - RIGHT),
         _Scale([y for _, y in points], HEIGHT - BOTTOM, TOP),
@@ -37,6 +37,12 @@ def draw(figures: Sequence[dict[str, Any]]) -> str:
             own = [f for f in figures if f["database"] == database and f["stage"] == stage]
             parts += _line(own, across, up, colour, f"{stage}, {database}", database != "postgresql")
     return "\n".join([*parts, "</svg>\n"])
+
+
+def _seconds(figure: dict[str, Any]) -> float:
+    """CPU seconds of a whole stage; of one that was cut short, as if it had gone on."""
+    rows = figure["rows"] if figure["stage"] == "learn" else figure["subscribers"]
+    return float(rows * figure["cpu_ms"]) / 1000
 
 
 class _Scale:
@@ -74,8 +80,7 @@ def _line(
     if not figures:
         return []
     places = [
-        (across.at(f["subscribers"]), up.at(f["rows"] * f["cpu_ms"] / 1000))
-        for f in sorted(figures, key=lambda f: f["subscribers"])
+        (across.at(f["subscribers"]), up.at(_seconds(f))) for f in sorted(figures, key=lambda f: f["subscribers"])
     ]
     dashes = ' stroke-dasharray="5 4"' if is_dashed else ""
     path = " ".join(f"{x},{y}" for x, y in places)
