@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from operator import itemgetter
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -25,8 +26,8 @@ _WANTED = (
     b"from to subject date message-id reply-to list-id list-unsubscribe list-unsubscribe-post feedback-id "
     b"mime-version content-type content-transfer-encoding auto-submitted precedence"
 ).split()
-_WANTED_SET = frozenset(_WANTED)
-_OVERSIGNED = [b"from"]
+_RANKS = {name: rank for rank, name in enumerate(_WANTED)}
+_FROM, _OVERSIGNED = _RANKS[b"from"], [b"from"]
 _LEAST_RSA_BITS = 2048  # RFC 8301 3.2: 1024 must be refused by nobody, 2048 should be used
 _WIDTH = 76
 _BLANKS = re.compile(rb"[ \t]+")
@@ -106,11 +107,11 @@ class Signer:
         `at` is the mail's own Date, so that signing again gives the same bytes. `is_canonical` promises what the class
         says of the body, and saves making sure.
         """
-        head, _, body = message.partition(b"\r\n\r\n")
-        names, canonical = _signed_fields(head)
-        body_hash = b64encode(hashlib.sha256(body if is_canonical else canonical_body(body)).digest())
-        fields = hashlib.sha256(canonical)
-        signatures = [_field(key, names, int(at.timestamp()), body_hash, fields.copy()) for key in self._keys]
+        head, body = _parts(message)
+        ranks, canonical = _signed_fields(head)
+        body_hash = b64encode(hashlib.sha256(body if is_canonical else canonical_body(bytes(body))).digest())
+        at_seconds, fields = b"%d" % int(at.timestamp()), hashlib.sha256(canonical)
+        signatures = [_field(key, ranks, at_seconds, body_hash, fields.copy()) for key in self._keys]
         return b"".join((*signatures, message))
 
 
@@ -131,18 +132,34 @@ def _is_canonical(body: bytes) -> bool:
     return not has_blanks and body.endswith(b"\r\n") and not body.endswith(b"\r\n\r\n") and body != b"\r\n"
 
 
-def _signed_fields(head: bytes) -> tuple[bytes, bytes]:
-    """The names for h= and the fields they name, in relaxed form (RFC 6376 3.4.2, 5.4.2), for `head` without its end."""
-    found: dict[bytes, list[bytes]] = {}
+def _parts(message: bytes) -> tuple[bytes, memoryview]:
+    """The head without its end, and the body, which is not copied."""
+    end = message.find(b"\r\n\r\n")
+    return (message, memoryview(b"")) if end < 0 else (message[:end], memoryview(message)[end + 4 :])
+
+
+def _signed_fields(head: bytes) -> tuple[tuple[int, ...], bytes]:
+    """The fields to sign: their ranks in _WANTED, and all in relaxed form (RFC 6376 3.4.2). `head` is without its end.
+
+    Of several fields of one name the lowest comes first (5.4.2).
+    """
+    found = []
     for line in _unfolded(head).split(b"\r\n"):
         name, _, value = line.partition(b":")
-        name = name.rstrip(b" ").lower()
-        if name in _WANTED_SET:
-            found.setdefault(name, []).append(b"%b:%b\r\n" % (name, value.strip(b" ")))
-    if b"from" not in found:
+        rank = _rank(name)
+        if rank is not None:
+            found.append((rank, value))
+    found.reverse()
+    found.sort(key=itemgetter(0))
+    ranks = tuple([rank for rank, _ in found])
+    if _FROM not in ranks:
         raise ValueError("a mail without From cannot be signed (RFC 6376 5.4)")
-    lines = [(name, line) for name in _WANTED for line in reversed(found.get(name, ()))]  # of several the lowest first
-    return b":".join([name for name, _ in lines] + _OVERSIGNED), b"".join([line for _, line in lines])
+    return ranks, b"".join([b"%b:%b\r\n" % (_WANTED[rank], value.strip(b" ")) for rank, value in found])
+
+
+@lru_cache(maxsize=256)  # the same few names in every mail
+def _rank(name: bytes) -> int | None:
+    return _RANKS.get(name.rstrip(b" ").lower())
 
 
 def _unfolded(head: bytes) -> bytes:
@@ -150,24 +167,29 @@ def _unfolded(head: bytes) -> bytes:
     return _BLANKS.sub(b" ", head) if b"  " in head or b"\t" in head else head
 
 
-def _field(key: Key, names: bytes, at: int, body_hash: bytes, fields: hashlib._Hash) -> bytes:
+def _field(key: Key, ranks: tuple[int, ...], at: bytes, body_hash: bytes, fields: hashlib._Hash) -> bytes:
     """The whole DKIM-Signature field; it signs itself with b= empty and without its line end (RFC 6376 3.7)."""
-    start = b"\r\n\t".join(
-        (
-            b"v=1; a=%b; c=relaxed/relaxed; t=%d;" % (key.algorithm.encode(), at),
-            b"d=%b;" % key.domain.encode(),
-            b"s=%b;" % key.selector.encode(),
-            b"h=%b;" % _folded(names, b":", 2),
-            b"bh=%b;" % body_hash,
-            b"b=",
-        )
-    )
-    fields.update(b"dkim-signature:" + _unfolded(start))
+    wire, canonical = _frame(key, ranks)
+    fields.update(canonical % (at, body_hash))
     signature = b64encode(key.sign(fields.digest()))
-    return b"DKIM-Signature: " + start + _wrapped(signature, 2) + b"\r\n"
+    return wire % (at, body_hash) + _wrapped(signature, 2) + b"\r\n"
 
 
 @lru_cache(maxsize=32)  # mails of one kind have the same fields
+def _frame(key: Key, ranks: tuple[int, ...]) -> tuple[bytes, bytes]:
+    """The field up to its signature, and that in relaxed form; both with places for t= and bh=."""
+    names = b":".join([_WANTED[rank] for rank in ranks] + _OVERSIGNED)
+    start = b"\r\n\t".join((
+        b"v=1; a=%b; c=relaxed/relaxed; t=%%b;" % key.algorithm.encode(),
+        b"d=%b;" % key.domain.encode(),
+        b"s=%b;" % key.selector.encode(),
+        b"h=%b;" % _folded(names, b":", 2),
+        b"bh=%b;",
+        b"b=",
+    ))  # fmt: skip
+    return b"DKIM-Signature: " + start, b"dkim-signature:" + _unfolded(start)
+
+
 def _folded(text: bytes, separator: bytes, used: int) -> bytes:
     """Break between words; a line holds `_WIDTH` characters, the first has `used` and all have a tab."""
     lines, line = [], b""

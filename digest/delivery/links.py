@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 
 from digest.db.tables import Mail
 from digest.delivery.ledger import Claim
@@ -36,7 +37,12 @@ def message_id(claim: Claim, domain: str) -> str:
     return f"<{_name(claim, claim.mailed_at)}@{domain}>"
 
 
+@lru_cache(maxsize=64)  # the same few days in all mails
+def _day(on: date) -> str:
+    return f"{on:%Y%m%d}"
+
+
 def _name(claim: Claim, at: datetime) -> str:
     if claim.dated_on is not None:
-        return f"{claim.dated_on:%Y%m%d}.{claim.subscriber_id}"
+        return f"{_day(claim.dated_on)}.{claim.subscriber_id}"
     return f"{claim.mail}.{claim.subscriber_id}.{at:%Y%m%d%H%M%S%f}"

@@ -41,11 +41,10 @@ class Card(NamedTuple):
     text: tuple[bytes, ...]
 
 
-class Row(NamedTuple):
-    """A reason: its HTML before and after the token of "less of this" (nothing after where it has none), and its text."""
+class Rows(NamedTuple):
+    """What is said under a paper: HTML around the token of "less of this", wherever it stands, and text."""
 
-    before: bytes
-    after: bytes
+    html: tuple[bytes, ...]
     text: bytes
 
 
@@ -89,7 +88,8 @@ class Desk:
         self.room = HTML_MAX - self._html.size - 16 * self._address_bytes
         self._make_pieces()
         self._reason_bytes = len(self._reason) + self._address_bytes + PHRASE_MAX
-        self.row = lru_cache(maxsize=50_000)(self._row)
+        self.rows = lru_cache(maxsize=50_000)(self._rows)
+        self._row = lru_cache(maxsize=50_000)(self._new_row)
         self.frame = lru_cache(maxsize=5_000)(self._frame)
         self.subject = lru_cache(maxsize=5_000)(self._subject)
 
@@ -175,15 +175,25 @@ class Desk:
 
     # --- remembered -------------------------------------------------------------------------------------------------
 
-    def _row(self, reason: Reason, place: int, today: date, votes: int | None, gained: int | None) -> Row:
+    def _rows(self, reasons: Sequence[Reason], most: int, today: date, votes: int | None, gained: int | None) -> Rows:
+        """At most `most` of the reasons. The place of a reason in the pick is part of its address."""
+        html, text = [b""], b""
+        for place, reason in enumerate(reasons[:most]):
+            has_votes = reason.kind is ReasonKind.TRENDING  # to the others they say nothing
+            row = self._row(reason, place, today, *((votes, gained) if has_votes else (None, None)))
+            html[-1] += row.html[0]
+            html += row.html[1:]
+            text += row.text
+        return Rows(tuple(html), text)
+
+    def _new_row(self, reason: Reason, place: int, today: date, votes: int | None, gained: int | None) -> Rows:
         phrase = self.words.reason(reason, votes, gained, today)
         has_link = reason.kind is not ReasonKind.FRESH
         template = self._reason if has_link else self._plain_reason
         html = compile_skeleton(
             template.replace(slot("reason"), phrase_html(phrase)).replace(slot("place"), str(place))
         )
-        chunks = html.bind({}, ("less",) if has_link else ())
-        return Row(chunks[0], chunks[-1] if has_link else b"", encode(wrap("* " + str(phrase), 2, 4) + "\n"))
+        return Rows(html.bind({}, ("less",) if has_link else ()), encode(wrap("* " + str(phrase), 2, 4) + "\n"))
 
     def _subject(self, kind: Kind, day: date, shown: int, hero: int) -> tuple[bytes, bytes]:
         subject = subject_of(self.words, kind, day, shown, self._fragments[hero].title)

@@ -7,7 +7,6 @@ from datetime import date, datetime
 
 from digest.editions.edition import Edition, Pick
 from digest.papers.paper import Paper
-from digest.ranking.choice import ReasonKind
 from digest.rendering import mime
 from digest.rendering.desk import REASONS, TOKEN_MAX, Desk, Fragment
 from digest.rendering.layout import Form, Sizes, plan
@@ -19,7 +18,6 @@ from digest.subscribers.tokens import MailLinks
 
 # Looking a member up in its enumeration costs as much as joining a card, so the few that the loop needs are held here.
 _FULL, _SHORT, _LINE, _COUNTED = Form
-_TRENDING = ReasonKind.TRENDING
 _TOKEN_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 
 
@@ -107,7 +105,7 @@ def _items(
 ) -> tuple[list[bytes], list[bytes]]:
     """The papers as pieces of both parts, in the forms that there is room for."""
     forms = _planned_forms(desk, edition, fragments)
-    today = edition.dated_on
+    today, is_tracking = edition.dated_on, desk.is_tracking
     html: list[bytes] = []
     text: list[bytes] = []
     last = _FULL
@@ -122,37 +120,29 @@ def _items(
                 _add(html, text, desk.section)
         last = form
         index = form + 1 if place or form else 0  # the first one in full is the hero
-        if desk.is_tracking:
-            _add(
-                html,
-                text,
-                _tracked(
-                    desk, pick, fragment, index, today, {"more": more, "less": less, "click": links.clicks[place]}
-                ),
-            )
+        rows, said = desk.rows(pick.reasons, REASONS[index], today, pick.votes, pick.votes_gained)
+        if is_tracking:
+            tokens = {"more": more, "less": less, "click": links.clicks[place], "reasons": less.join(rows)}
+            _add(html, text, _tracked(desk, pick, fragment, index, tokens, said))
             continue
         h, t = desk.card(fragment, index, pick)
         if form is _LINE:
             _add(html, text, (h[0], t[0]))
             continue
-        html.append(h[0])
-        text.append(t[0])
-        _add_reasons(html, text, desk, pick, REASONS[index], today, less)
-        html += (h[1], more, h[2], less, h[3])
-        text += (t[1], more, t[2], less, t[3])
+        html += (h[0], less.join(rows), h[1], more, h[2], less, h[3])
+        text += (t[0], said, t[1], more, t[2], less, t[3])
     return html, text
 
 
 def _tracked(
-    desk: Desk, pick: Pick, fragment: Fragment, form: int, today: date, tokens: dict[str, bytes]
+    desk: Desk, pick: Pick, fragment: Fragment, form: int, values: dict[str, bytes], reasons: bytes
 ) -> tuple[bytes, bytes]:
-    """A card whose title and abstract lead over /k/."""
-    reasons, reasons_text = _reasons(desk, pick, REASONS[form], today, tokens["less"])
+    """A card whose title and abstract lead over /k/; `values` are for the HTML, with its reasons."""
     said, label, label_text = desk.marks(pick)
-    both = tokens | {"counts": said}
+    both = values | {"counts": said}
     return (
-        fragment.html[form].fill(both | {"label": label, "reasons": reasons}),
-        fragment.text[form].fill(both | {"label": label_text, "reasons": reasons_text}),
+        fragment.html[form].fill(both | {"label": label}),
+        fragment.text[form].fill(both | {"label": label_text, "reasons": reasons}),
     )
 
 
@@ -171,7 +161,8 @@ def _planned_forms(desk: Desk, edition: Edition, fragments: Sequence[Fragment]) 
 
 def _sizes(desk: Desk, pick: Pick, fragment: Fragment, today: date) -> Sizes:
     label = desk.label_bytes if pick.is_second_chance else 0
-    said = [len(_reasons(desk, pick, most, today, _ANY_TOKEN)[0]) for most in REASONS[1:3]]
+    rows = [desk.rows(pick.reasons, most, today, pick.votes, pick.votes_gained).html for most in REASONS[1:3]]
+    said = [len(_ANY_TOKEN.join(chunks)) for chunks in rows]
     full, short, line = fragment.sizes
     return Sizes(full + label + said[0], short + label + said[1], line)
 
@@ -182,30 +173,6 @@ _ANY_TOKEN = b"x" * TOKEN_MAX
 def _add(html: list[bytes], text: list[bytes], pieces: tuple[bytes, bytes]) -> None:
     html.append(pieces[0])
     text.append(pieces[1])
-
-
-def _reasons(desk: Desk, pick: Pick, most: int, today: date, less: bytes) -> tuple[bytes, bytes]:
-    """The strongest reasons as rows of both parts."""
-    html: list[bytes] = []
-    text: list[bytes] = []
-    _add_reasons(html, text, desk, pick, most, today, less)
-    return b"".join(html), b"".join(text)
-
-
-def _add_reasons(
-    html: list[bytes], text: list[bytes], desk: Desk, pick: Pick, most: int, today: date, less: bytes
-) -> None:
-    """At most `most` reasons, the strongest first. A reason's place in the pick is part of its address."""
-    for place, reason in enumerate(pick.reasons[:most]):
-        votes, gained = (
-            (pick.votes, pick.votes_gained) if reason.kind is _TRENDING else (None, None)
-        )  # else they say nothing
-        before, after, said = desk.row(reason, place, today, votes, gained)
-        if after:
-            html += (before, less, after)
-        else:
-            html.append(before)
-        text.append(said)
 
 
 def _preheader(desk: Desk, fragments: Sequence[Fragment]) -> tuple[bytes, ...]:

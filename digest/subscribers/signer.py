@@ -48,7 +48,8 @@ class Signer:
     So keyed, every byte of the output is unpredictable without the key, whatever the others are (Bertoni, Daemen,
     Peeters, Van Assche, On the security of the keyed sponge construction, 2011; it is how KMAC works, NIST SP 800-185, 4).
     The key is derived from secret and family, and a purpose is a place in the seal: a token of one purpose means nothing
-    for another. `keys` is newest first; the newest signs, all of them read.
+    for another. `keys` is newest first; the newest signs, all of them read. `key_id` is the first byte of what it signs:
+    it tells which key to read with, and nothing about the key.
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
@@ -58,15 +59,14 @@ class Signer:
         # Below 128, so that every token starts with a letter that is neither 1 nor 3, as Bitcoin addresses do.
         self._ids = tuple(bytes([shake_256(b"key id" + key).digest(1)[0] & 0x7F]) for key in keys)
         self._states = lru_cache(maxsize=256)(self._state)
+        self.key_id = self._ids[0]
 
-    @property
-    def key_id(self) -> bytes:
-        """The first byte of what it signs: tells which key to read with, and nothing about the key."""
-        return self._ids[0]
-
-    def seal(self, family: str, payload: bytes, size: int) -> bytes:
+    def seal(self, family: str, payload: bytes, size: int, key: int = 0) -> bytes:
         """`size` bytes that nobody can tell who has no key: MACs for as many tokens with this payload."""
-        return self._seal(0, family, payload, size)
+        state = self._states(key, family).copy()
+        state.update(payload)
+        made: bytes = state.digest(size)
+        return made
 
     def sign(self, purpose: Purpose, payload: bytes) -> str:
         """The token, 4/3 of (payload + 17) characters."""
@@ -94,7 +94,7 @@ class Signer:
     def is_mine(self, family: str, key_id: bytes, payload: bytes, mac: bytes, at: int) -> bool:
         """Whether `mac` stands at `at` in the seal of `payload` by a key with this id. Takes the same time for every MAC."""
         return any(
-            hmac.compare_digest(self._seal(index, family, payload, at + len(mac))[at:], mac)
+            hmac.compare_digest(self.seal(family, payload, at + len(mac), index)[at:], mac)
             for index, known in enumerate(self._ids)
             if known == key_id
         )
@@ -105,11 +105,6 @@ class Signer:
     def _open(self, purpose: Purpose, sealed: bytes) -> bytes | None:
         key_id, payload, mac = sealed[:1], sealed[1:-MAC_BYTES], sealed[-MAC_BYTES:]
         return payload if self.is_mine(purpose.family, key_id, payload, mac, purpose.mac.start) else None
-
-    def _seal(self, index: int, family: str, payload: bytes, size: int) -> bytes:
-        state = self._states(index, family).copy()
-        state.update(payload)
-        return bytes(state.digest(size))
 
     def _state(self, index: int, family: str) -> Any:
         key, name = self._keys[index], family.encode()

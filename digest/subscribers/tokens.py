@@ -83,6 +83,7 @@ class Links:
     def __init__(self, signer: Signer, bounce_domain: str = "") -> None:
         self._signer = signer
         self._bounce_domain = bounce_domain
+        self._at_domain = b"@" + bounce_domain.encode()
 
     def of_mail(
         self, subscriber_id: int, delivery_id: int, papers: int = 0, clicked: Sequence[int] = (), action: str = ""
@@ -91,7 +92,7 @@ class Links:
 
         `clicked` are the ids of its papers where clicks are counted, `action` is the page and token of a letter's button.
         """
-        signer, domain = self._signer, self._bounce_domain
+        signer = self._signer
         reader, mail = subscriber_id.to_bytes(7, "big"), delivery_id.to_bytes(7, "big")
         own, sent = signer.seal("reader", reader, 48), signer.seal("mail", mail, 32)
         reader, mail = signer.key_id + reader, signer.key_id + mail
@@ -99,8 +100,8 @@ class Links:
         return MailLinks(
             three[:32],
             three[32:64],
-            b"u-%b@%b" % (hexlify(reader + own[32:]), domain.encode()),
-            f"b-{(mail + sent[16:]).hex()}@{domain}",
+            b"u-" + hexlify(reader + own[32:]) + self._at_domain,
+            f"b-{(mail + sent[16:]).hex()}@{self._bounce_domain}",
             three[64:],
             action.encode("ascii"),
             *self._votes(subscriber_id, delivery_id, papers),

@@ -3,6 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from digest.editions.edition import Edition, Pick
 from digest.ranking.choice import Reason, ReasonKind
@@ -138,3 +140,27 @@ def test_it_escapes_what_stands_in_a_reason() -> None:
     assert "<img" not in part(raw, "html")
     assert '&lt;img src=x onerror="alert(1)"&gt; &amp; co' in part(raw, "html")
     assert '“<img src=x onerror="alert(1)"> & co”' in " ".join(part(raw, "plain").split())
+
+
+HOSTILE = st.text(st.characters(codec="utf-8") | st.sampled_from(" .=\nF<&"), max_size=120)
+
+
+@given(st.lists(st.tuples(HOSTILE, HOSTILE, HOSTILE), min_size=1, max_size=3))
+@settings(max_examples=25, deadline=None)
+def test_it_leaves_no_line_to_stuff_whatever_stands_in_it(texts: list[tuple[str, str, str]]) -> None:
+    papers = [
+        a_paper(number, title="." + title, abstract=abstract, organization="." + abstract[:20])
+        for number, (title, abstract, _) in enumerate(texts, 1)
+    ]
+    picks = tuple(
+        Pick(paper, (Reason(ReasonKind.TOPIC, 0.0, "." + detail),), 5)
+        for paper, (_, _, detail) in zip(papers, texts, strict=True)
+    )
+    edition = replace(an_edition(), picks=picks)
+    raw = RENDERER.prepare(papers, ["en"]).fill(edition, "ann@example.com", "en", links_of(edition), MESSAGE_ID, AT)
+    lines = raw.split(b"\r\n")
+    assert not any(line.startswith(b".") for line in lines)
+    assert not any(b"\n" in line or b"\r" in line for line in lines)
+    assert max(len(line) for line in lines[lines.index(b"") :]) <= 76
+    assert raw.endswith(b"\r\n")
+    assert raw.isascii()
