@@ -11,7 +11,7 @@ from digest.delivery.halt import Halt, Stop
 from digest.delivery.outcomes import Against, Outcome, Phase, Verdict, says_slow_down
 from digest.delivery.smtp.connection import Connection, always
 from digest.delivery.smtp.envelope import Envelope
-from digest.delivery.smtp.loop import Loop, Places, alone, asleep
+from digest.delivery.smtp.loop import Loop, Places, asleep
 from digest.delivery.smtp.server import Server, Unreachable
 
 Mail = Envelope | Callable[[], Envelope | None]
@@ -49,9 +49,9 @@ class Pool:
         self.close()
 
     def close(self) -> None:
-        """QUIT on every kept connection."""
-        while self._kept:
-            alone(self._kept.pop().close())
+        """QUIT on every kept connection, on all at once: a server that hangs is waited for a single time."""
+        kept, self._kept = self._kept, []
+        Loop().run([connection.close() for connection in kept])
 
     def send(
         self,
