@@ -29,6 +29,8 @@ def web_command(settings: Settings, host: str, port: int, processes: int) -> lis
         sys.executable,
         "-m",
         "gunicorn",
+        "--config",
+        "python:digest.cli.listening",
         "--bind",
         f"{host}:{port}",
         "--workers",
