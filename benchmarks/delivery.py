@@ -95,7 +95,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         "--celery", nargs="*", default=[], choices=SIGNS, help="also by a Celery worker with Redis, signed so"
     )
     parser.add_argument("--naive", type=int, default=0, metavar="N", help="also the naive stack, N mails a round")
-    parser.add_argument("--cards", type=int, default=10, help="papers in each digest: 10 make 42 KB, 18 make 76 KB")
+    parser.add_argument("--cards", type=int, default=10, help="papers in each digest: 10 make 49 KB, 18 make 77 KB")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="where databases are put; the usual temporary folder without")
     parser.add_argument("--profile", help="write a profile of each sending process to this path and its number")
