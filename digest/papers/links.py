@@ -30,7 +30,7 @@ def code(given: str | None) -> str | None:
 
 def page(given: str | None) -> str | None:
     """The link as it may be shown, or None. Plain http is raised to https only where the host is known to serve it."""
-    text = (given or "").strip()
+    text = (given or "").strip().replace("&amp;", "&")
     if not text or len(text) > _LONGEST or re.search(r"[\s\\<>\"'`{}|^\x00-\x20\x7f]", text):
         return None
     try:

@@ -26,6 +26,7 @@ DAY = date(2026, 6, 9)
         ("https://lab.example.org/p?a=1#x", "https://lab.example.org/p?a=1#x"),
         (" https://a.example/ü ", "https://a.example/%C3%BC"),
         ("https://bücher.example/", "https://xn--bcher-kva.example/"),
+        ("https://a.example/?x=1&amp;y=2", "https://a.example/?x=1&y=2"),
         ("https://faß.example/", "https://xn--fa-hia.example/"),
         ("https://safe.example\u2215x.evil.example/", None),
         ("https://a\u200db.example/", None),
