@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from digest import overview
 from digest.db import states
 from digest.db.tables import DeliveryStatus
+from digest.feedback import partings
 from digest.pipeline import PAUSE
 from digest.reports import day_report
 from digest.subscribers import rows
@@ -172,6 +173,7 @@ def feedback() -> str:
             bounces=overview.recent_bounces(connection),
             bounced=overview.bounced_per_day(connection, on, CHART_DAYS),
             voted=overview.voted_per_day(connection, on, CHART_DAYS),
+            partings=partings.counts(connection),
             most_voted=overview.most_voted(connection, _start_of(on - timedelta(days=CHART_DAYS))),
         )
 

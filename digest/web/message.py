@@ -18,10 +18,22 @@ def message(
     buttons: list[Button] | None = None,
     links: list[tuple[str, str]] | None = None,
     action: str | None = None,
+    question: tuple[str, list[Button]] | None = None,
 ) -> Response:
-    """Buttons post to `action`, else to the address of the page itself; `links` are (label, address)."""
+    """Buttons post to `action`, else to the address of the page itself; `links` are (label, address).
+
+    `question` and its answers stand below, for who cares to answer.
+    """
+    asked, answers = question or ("", [])
     page = render_template(
-        "message.html", title=title, paragraphs=paragraphs, buttons=buttons or [], links=links or [], action=action
+        "message.html",
+        title=title,
+        paragraphs=paragraphs,
+        buttons=buttons or [],
+        links=links or [],
+        action=action,
+        asked=asked,
+        answers=answers,
     )
     return make_response(page, status)
 

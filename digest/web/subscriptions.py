@@ -12,6 +12,8 @@ from sqlalchemy import Connection
 
 from digest.delivery import ledger
 from digest.delivery.send import FRESH_SECONDS
+from digest.feedback import partings
+from digest.feedback.partings import Parting
 from digest.subscribers import lifecycle, rows
 from digest.subscribers.address import Address, AddressRefused, own_mailboxes
 from digest.subscribers.address import parse as parse_address
@@ -20,7 +22,7 @@ from digest.subscribers.preferences import as_fields, parse, timezones
 from digest.subscribers.subscriber import Cadence, Preferences
 from digest.web import errors, forms, given, limits
 from digest.web.language import spoken, words
-from digest.web.message import message, speak_to
+from digest.web.message import Button, message, speak_to
 from digest.web.site import site
 
 blueprint = Blueprint("subscriptions", __name__)
@@ -191,7 +193,7 @@ def unsubscribed(token: str) -> Response:
     here = site()
     undone_id = None if is_one_click else here.links.read_undo(token, here.now())
     if undone_id is not None:
-        return _undo(undone_id)
+        return _note_why(undone_id) if request.form.get("do") == "why" else _undo(undone_id)
     subscriber_id = here.links.read_unsubscribe(token)
     if subscriber_id is not None:
         with here.writing() as connection:
@@ -233,7 +235,35 @@ def _offer_undo(undo_token: str, *, is_fresh: bool = False) -> Response:
         (_("Pause for two weeks"), {"do": "pause"}, "second"),
     ]
     title = _("You are unsubscribed") if is_fresh else _("Get your digest back")
-    return message(title, *(said if is_fresh else said[1:]), buttons=buttons, action=f"/u/{undo_token}")
+    return message(
+        title,
+        *(said if is_fresh else said[1:]),
+        buttons=buttons,
+        action=f"/u/{undo_token}",
+        question=(_("Why, if you care to say? It is counted, without your name."), _answers()) if is_fresh else None,
+    )
+
+
+def _answers() -> list[Button]:
+    _ = words().gettext
+    said = {
+        Parting.TOO_MANY: _("Too many mails"),
+        Parting.NOT_RELEVANT: _("Not what I read"),
+        Parting.NEVER_ASKED: _("I never asked for it"),
+        Parting.OTHER: _("Something else"),
+    }
+    return [(label, {"do": "why", "reason": parting.value}, "second slim") for parting, label in said.items()]
+
+
+def _note_why(subscriber_id: int) -> Response:
+    """One answer of a reader counts an hour; more are thanked for."""
+    here, reason = site(), request.form.get("reason", "")
+    if reason in list(Parting) and not here.limits.wait_seconds(limits.PARTING, "parting", str(subscriber_id)):
+        with here.writing() as connection:
+            partings.note(connection, Parting(reason), here.now())
+    speak_to(subscriber_id)
+    _ = words().gettext
+    return message(_("Thank you"), _("No more digests come to your address."))
 
 
 def _undo(subscriber_id: int) -> Response:

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, func, select
 from werkzeug.test import TestResponse
 
 from digest.db.tables import Mail, consents, deliveries, subscribers
+from digest.feedback import partings
 from digest.subscribers.tokens import UNDO_FOR, Links
 from digest.web.site import KEY
 from tests.builders import NOW, TODAY, add_subscriber, list_paper
@@ -332,3 +333,16 @@ def test_it_writes_no_token_and_no_address_into_the_log(world: World, capsys: py
     assert "/u/<token>" in said
     assert link[3:] not in said
     assert "example.org" not in said
+
+
+def test_it_counts_why_somebody_left_and_nothing_else(world: World) -> None:
+    reader = world.stored(add_subscriber)
+    page = world.client.post(unsubscribe_link(world, reader)).text
+    assert "Why, if you care to say?" in page
+    undo = f"/u/{links(world).undo(reader, world.now)}"
+    for reason in ("too_many", "too_many", "other"):
+        assert "Thank you" in world.client.post(undo, data={"do": "why", "reason": reason}).text
+    assert "Thank you" in world.client.post(undo, data={"do": "why", "reason": "<script>"}).text
+    assert status(world) == "unsubscribed"
+    with world.engine.connect() as connection:
+        assert partings.counts(connection) == {"too_many": 1, "not_relevant": 0, "never_asked": 0, "other": 0}
