@@ -85,8 +85,9 @@ def _edition(delivery_id: int, reader: int, paper_ids: Sequence[int], draw: rand
 
 
 def _reasons(draw: random.Random) -> list[list[Any]]:
-    topic = [ReasonKind.TOPIC, round(draw.random(), 4), draw.choice(_crowd.TOPICS), None]
-    return [topic, [ReasonKind.TRENDING, 0.1, "12", None]] if draw.random() < 0.5 else [topic]
+    """As they are frozen: without the shares of the score."""
+    topic = [ReasonKind.TOPIC, 0.0, draw.choice(_crowd.TOPICS), None]
+    return [topic, [ReasonKind.TRENDING, 0.0, "12", None]] if draw.random() < 0.5 else [topic]
 
 
 def _seen(edition: dict[str, Any]) -> list[dict[str, Any]]:
