@@ -35,7 +35,7 @@ class Period:
             return f"  {days}: nobody voted a paper of a digest up"
         return (
             f"  {days}: order sent {found.sent:.3f}, trending order {found.trending:.3f} "
-            f"({found.sent - found.trending:+.3f}; of {found.editions} with votes "
+            f"({found.sent - found.trending:+.3f}; digests with votes {found.editions}: "
             f"better in {found.better}, worse in {found.worse})"
         )
 

@@ -75,7 +75,8 @@ class Visit:
         return self.page
 
     def press(self, label: str) -> Page:
-        self.page.get_by_role("button", name=label, exact=True).first.click()
+        with self.page.expect_navigation():  # else the page that is left might be the one looked at
+            self.page.get_by_role("button", name=label, exact=True).first.click()
         self.check()
         return self.page
 
@@ -131,7 +132,8 @@ def test_it_leads_a_reader_from_the_first_look_to_goodbye_and_back(
 
     delivery = world.stored(add_edition, reader.id, [1, 2])
     visit.open(f"/e/{links.edition(delivery)}")
-    page.get_by_role("link", name="More like this").first.click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="More like this").first.click()
     visit.press("More like this")
     assert [row.direction for row in world.rows(select(votes))] == [1]
 

@@ -46,7 +46,7 @@ def test_it_sets_votes_of_the_day_against_both_orders(engine: Engine) -> None:
     assert found.day.replay.trending == pytest.approx(0.5)
     assert (found.day.replay.better, found.day.replay.worse) == (1, 0)
     assert found.long.replay.editions == 2
-    assert "order sent 1.000, trending order 0.500 (+0.500; 1 digests" in str(found)
+    assert "order sent 1.000, trending order 0.500 (+0.500; digests with votes 1: better in 1" in str(found)
 
 
 def test_it_counts_no_vote_that_was_there_before_the_digest(engine: Engine) -> None:
