@@ -20,6 +20,7 @@ MAX_SIZE = 62
 LONGEST_PAUSE = timedelta(days=366)
 MOST = {"topics": 30, "muted": 100, "authors": 200, "organisations": 100}
 MAX_LETTERS = 80
+REMEMBERED_LETTERS = 200
 NAMES = (*MOST, "cadence", "hour", "timezone", "size", "language", "quiet", "paused_until")
 _KEPT_MARKS = "\u200c\u200d"  # joiners that some scripts need inside words
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -42,7 +43,8 @@ def parse(fields: Mapping[str, object], base: Preferences, today: date) -> Prefe
         if given is None or (given == "" and name not in (*MOST, "paused_until")):
             continue
         try:
-            values[name] = (_read_text if isinstance(given, str) else _read)(name, given, today)
+            is_short = isinstance(given, str) and len(given) <= REMEMBERED_LETTERS
+            values[name] = (_read_short if is_short else _read)(name, given, today)
         except Wrong as error:
             wrong[name] = error
     return wrong or replace(base, **values)
@@ -52,7 +54,8 @@ def _read(name: str, given: object, today: date) -> Any:
     return _READERS[name](given, today)
 
 
-_read_text = lru_cache(maxsize=16_384)(_read)  # a file of readers says the same few things again and again
+# A file of readers says the same few things again and again. What is long is not kept: forms may send half a megabyte.
+_read_short = lru_cache(maxsize=16_384)(_read)
 
 
 def as_fields(preferences: Preferences) -> dict[str, str]:

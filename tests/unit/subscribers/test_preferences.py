@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from digest.subscribers import preferences
 from digest.subscribers.preferences import as_fields, clean, parse, timezones
 from digest.subscribers.subscriber import Cadence, Preferences, Quiet
 
@@ -131,3 +132,12 @@ def test_it_writes_what_it_can_read_back(topics: list[str]) -> None:
 def test_it_offers_real_time_zones() -> None:
     assert {"Europe/Berlin", "UTC", "Asia/Kolkata"} <= set(timezones())
     assert "localtime" not in timezones()
+
+
+def test_it_keeps_nothing_long_that_somebody_sent_in_memory() -> None:
+    remembered = preferences._read_short.cache_info
+    before = remembered().misses
+    assert isinstance(parse({"topics": ", ".join(f"topic number {n}" for n in range(20))}, BASE, TODAY), Preferences)
+    assert remembered().misses == before
+    parse({"topics": "a topic of this test alone"}, BASE, TODAY)
+    assert remembered().misses == before + 1
