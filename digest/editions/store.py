@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Engine, Text, and_, bindparam, cast, func, or_, select, update
@@ -39,6 +39,16 @@ PREFERENCES = (
     "quiet",
     "paused_until",
 )
+
+
+class StoredPick(NamedTuple):
+    """A pick as it is frozen in an edition: the paper by its id."""
+
+    paper_id: int
+    votes: int | None
+    votes_gained: int | None
+    is_second_chance: bool
+    reasons: tuple[Reason, ...]
 
 
 def claim_planned(engine: Engine, worker: str, limit: int, now: datetime) -> list[Planned]:
@@ -179,6 +189,7 @@ def _edition_values(edition: Edition) -> dict[str, Any]:
 
 
 def _pick_values(pick: Pick) -> list[Any]:
+    """In the order of StoredPick."""
     reasons = [_reason_values(reason) for reason in pick.reasons]
     return [pick.paper.id, pick.votes, pick.votes_gained, pick.is_second_chance, reasons]
 
@@ -231,23 +242,28 @@ def load_editions(engine: Engine, ids: Collection[int], known: Mapping[int, Pape
     papers = dict(known or {})
     with reading(engine).connect() as connection:
         rows = [
-            (row, _picks.decode(row.stored_picks))
+            (row, _picks.decode(row.picks_as_text))
             for page in chunks(sorted(ids))
             for row in connection.execute(_EDITIONS.where(editions.c.delivery_id.in_(page)))
         ]
-        papers |= load_papers(connection, {pick[0] for _, picks in rows for pick in picks} - papers.keys())
+        papers |= load_papers(connection, {pick.paper_id for _, picks in rows for pick in picks} - papers.keys())
     return {row.delivery_id: _as_edition(row, picks, papers) for row, picks in rows}
 
 
+def load_picks(connection: Connection, delivery_id: int, subscriber_id: int) -> list[StoredPick]:
+    """What was frozen into a reader's edition, in its order; empty where none of theirs is stored under that id."""
+    is_theirs = (editions.c.delivery_id == delivery_id) & (editions.c.subscriber_id == subscriber_id)
+    stored = connection.execute(select(_PICKS_AS_TEXT).where(is_theirs)).scalar()
+    return _picks.decode(stored) if stored else []
+
+
 # As text, so that no driver decodes it first: a decoder that knows the types takes a quarter of the time.
-_EDITIONS = select(
-    *(one for one in editions.c if one.name != "picks"), cast(editions.c.picks, Text).label("stored_picks")
-)
-_Stored = tuple[int, int | None, int | None, bool, tuple[Reason, ...]]
-_picks = msgspec.json.Decoder(list[_Stored])
+_PICKS_AS_TEXT = cast(editions.c.picks, Text).label("picks_as_text")
+_EDITIONS = select(*(one for one in editions.c if one.name != "picks"), _PICKS_AS_TEXT)
+_picks = msgspec.json.Decoder(list[StoredPick])
 
 
-def _as_edition(row: Any, picks: Sequence[_Stored], papers: Mapping[int, Paper]) -> Edition:
+def _as_edition(row: Any, picks: Sequence[StoredPick], papers: Mapping[int, Paper]) -> Edition:
     return Edition(
         id=row.delivery_id,
         subscriber_id=row.subscriber_id,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from digest.db.tables import editions
-from digest.ranking.choice import Reason, ReasonKind
+from digest.editions.store import load_picks
+from digest.ranking.choice import Reason
 from digest.subscribers.tokens import VoteLink
 
 
@@ -23,10 +23,8 @@ class Mailed:
 
 def find(connection: Connection, link: VoteLink) -> Mailed | None:
     """None once the mail is no longer stored (KEEP_DAYS), or is another reader's after a restore from a backup."""
-    is_theirs = (editions.c.delivery_id == link.delivery_id) & (editions.c.subscriber_id == link.subscriber_id)
-    picks = connection.execute(select(editions.c.picks).where(is_theirs)).scalar() or []
+    picks = load_picks(connection, link.delivery_id, link.subscriber_id)
     if link.place >= len(picks):
         return None
-    paper_id, _votes, _gained, _is_late, reasons = picks[link.place]
-    told = tuple(Reason(ReasonKind(kind), *rest[:3]) for kind, *rest in reasons)
-    return Mailed(link.subscriber_id, paper_id, link.is_more, told)
+    pick = picks[link.place]
+    return Mailed(link.subscriber_id, pick.paper_id, link.is_more, pick.reasons)

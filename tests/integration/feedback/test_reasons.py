@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import date
+
 from sqlalchemy import Connection, Engine, select
 
 from digest.db.tables import deliveries, editions, subscribers, votes
@@ -79,7 +81,7 @@ def test_it_finds_what_stood_at_a_place_of_a_mail(engine: Engine) -> None:
             add_paper(connection),
         )
         delivery = add_edition(connection, reader, paper, [["liked", 0.2, "An older paper", 3, "2026-06-01"]])
-        told = (Reason(ReasonKind.LIKED, 0.2, "An older paper", 3),)
+        told = (Reason(ReasonKind.LIKED, 0.2, "An older paper", 3, date(2026, 6, 1)),)
         assert find(connection, VoteLink(reader, delivery, 0, True)) == Mailed(reader, paper, True, told)
         assert find(connection, VoteLink(reader, delivery, 1, True)) is None
         assert find(connection, VoteLink(other, delivery, 0, True)) is None
