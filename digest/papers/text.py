@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Iterator
+from functools import cache
 from html.entities import html5
 
 from digest.papers.tex import to_unicode
@@ -19,13 +19,29 @@ NAME_LONGEST = 200
 _READ_AT_MOST = 4  # times the cap is looked at: entities and wraps shrink a text, seldom by more
 
 
-def _stacking_marks() -> Iterator[str]:
-    """What can be heaped on a letter: marks that NFC sorts, in square time, and those that enclose or tower."""
-    for character in map(chr, range(0x300, 0x1EA00)):
-        category = unicodedata.category(character)
-        is_thai_or_lao = "\u0e00" <= character <= "\u0eff" and category == "Mn"
-        if unicodedata.combining(character) or category == "Me" or is_thai_or_lao:
-            yield character
+@cache
+def _mark() -> str:
+    """What can be heaped on a letter: marks that NFC sorts, in square time, and those that enclose or tower.
+
+    Looked for with the first text, not at import: every command line would wait for it.
+    """
+    return f"[{''.join(filter(_is_mark, map(chr, range(0x300, 0x1EA00))))}]"
+
+
+def _is_mark(character: str) -> bool:
+    category = unicodedata.category(character)
+    is_thai_or_lao = "\u0e00" <= character <= "\u0eff" and category == "Mn"
+    return bool(unicodedata.combining(character)) or category == "Me" or is_thai_or_lao
+
+
+@cache
+def _mark_run() -> re.Pattern[str]:
+    return re.compile(f"({_mark()}{{4}}){_mark()}+")  # four serve every living script
+
+
+@cache
+def _extends() -> re.Pattern[str]:
+    return re.compile(f"{_mark()}|[\u200d\ufe0e\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
 
 
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
@@ -39,8 +55,6 @@ _TAGS = re.compile("(\U0001f3f4[\U000e0061-\U000e007a]{2,6}\U000e007f)|[\U000e00
 _JOINER = re.compile(
     "(?<![^\\x00-\\x7f])[\u200c\u200d]+|[\u200c\u200d]+(?![^\\x00-\\x7f\\s])|([\u200c\u200d])[\u200c\u200d]+"
 )
-_MARK = f"[{''.join(_stacking_marks())}]"
-_MARK_RUN = re.compile(f"({_MARK}{{4}}){_MARK}+")  # four serve every living script
 _SELECTOR = re.compile(
     "(?<![^A-Za-z\\s\ufe00-\ufe0f])[\ufe00-\ufe0f]+|([\ufe00-\ufe0f])[\ufe00-\ufe0f]+"
 )  # one, after a sign
@@ -78,7 +92,7 @@ def _prepared(given: str, longest: int) -> str:
     text = _LINE_END.sub("\n", _ENTITY.sub(_resolved, text))
     text = _TAGS.sub(lambda found: found[1] or "", _UNSEEN.sub("", _joined_surrogates(text)))
     text = _SELECTOR.sub(lambda found: found[1] or "", _JOINER.sub(lambda found: found[1] or "", text))
-    return _MARK_RUN.sub(r"\1", unicodedata.normalize("NFC", _MARK_RUN.sub(r"\1", text)))
+    return _mark_run().sub(r"\1", unicodedata.normalize("NFC", _mark_run().sub(r"\1", text)))
 
 
 def _joined_surrogates(text: str) -> str:
@@ -102,7 +116,7 @@ def _resolved(found: re.Match[str]) -> str:
 
 def _on_one_line(text: str) -> str:
     text = _WIDE_WRAP.sub("", _HYPHEN_WRAP.sub("", text))
-    return _MARK_RUN.sub(r"\1", unicodedata.normalize("NFC", " ".join(to_unicode(_BLANKS.sub(" ", text)).split())))
+    return _mark_run().sub(r"\1", unicodedata.normalize("NFC", " ".join(to_unicode(_BLANKS.sub(" ", text)).split())))
 
 
 # --- where reading may stop -------------------------------------------------------------------------------------------
@@ -116,7 +130,6 @@ _ABBREVIATION = re.compile(
 )
 _MAY_END = frozenset(("etc.", "al.", "no.", "u.s.", "u.k.", "inc.", "corp."))
 _LOOSE_END = re.compile(r"[\s,;:–—($-]{1,8}\Z")
-_EXTENDS = re.compile(f"{_MARK}|[\u200d\ufe0e\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
 
 
 def sentences(text: str) -> list[str]:
@@ -166,7 +179,9 @@ def clip(text: str, limit: int, mark: str = "…") -> str:
 def _between_graphemes(text: str, at: int) -> int:
     begin = at
     while (
-        at > 0 and begin - at < 40 and (_EXTENDS.match(text, at) or text[at - 1] == "\u200d" or _splits_flag(text, at))
+        at > 0
+        and begin - at < 40
+        and (_extends().match(text, at) or text[at - 1] == "\u200d" or _splits_flag(text, at))
     ):
         at -= 1
     return at or begin
