@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from digest.editions.edition import Edition, Kind, Pick
 from digest.papers.paper import Paper
 from digest.ranking.choice import Choice, Reason, ReasonKind
-from digest.subscribers.schedule import zone_of
+from digest.subscribers.schedule import local_date
 from digest.subscribers.subscriber import Preferences, Quiet
 
 FIRST_DAYS = 7  # the first edition is the best of the last days
@@ -66,7 +66,7 @@ def build(
         weighed=weighed,
         covers_from=window_start(planned, now).date(),
         covers_to=now.date(),
-        next_on=_local_date(planned.next_at, planned.preferences.timezone),
+        next_on=local_date(planned.next_at, planned.preferences.timezone) if planned.next_at else None,
         frozen_at=now,
         quiet_reason=None if picks else quiet_reason,
     )
@@ -93,7 +93,3 @@ def _dated(reason: Reason, voted_on: Mapping[int, date]) -> Reason:
     if reason.kind is not ReasonKind.LIKED or reason.paper_id is None:
         return reason
     return reason._replace(liked_on=voted_on.get(reason.paper_id))
-
-
-def _local_date(at: datetime | None, timezone: str) -> date | None:
-    return at.astimezone(zone_of(timezone)).date() if at else None

@@ -18,7 +18,7 @@ from digest.db.engine import as_table, inserting, is_postgresql
 from digest.db.tables import DeliveryStatus, Mail, deliveries, editions, subscribers
 from digest.editions.edition import Kind
 from digest.subscribers.lifecycle import PAUSED
-from digest.subscribers.schedule import is_due_on, next_due, slot_at, zone_of
+from digest.subscribers.schedule import is_due_on, local_date, next_due, slot_at, zone_of
 from digest.subscribers.subscriber import Cadence, Preferences, Status
 
 log = structlog.get_logger(__name__)
@@ -72,7 +72,7 @@ class PlanReport:
 
 def decide(due: Due, now: datetime) -> Decision:
     """Every local date from the last planned one to today, each with a kind or a reason. Pure."""
-    today = now.astimezone(zone_of(due.preferences.timezone)).date()
+    today = local_date(now, due.preferences.timezone)
     rows = (Row(today, Kind.FIRST),) if due.planned_to_on is None else tuple(_rows(due, due.planned_to_on, today, now))
     planned_to_on = max((row.dated_on for row in rows), default=due.planned_to_on)
     next_on, due_at = next_due(due.preferences, now, planned_to_on)

@@ -19,7 +19,7 @@ from digest.db.tables import Mail, bounces, consents, deliveries, states, subscr
 from digest.subscribers import letters, suppression
 from digest.subscribers.address import Address, stored
 from digest.subscribers.rows import columns_of, columns_of_address, new_row, preferences_of
-from digest.subscribers.schedule import rescheduled, zone_of
+from digest.subscribers.schedule import local_date, rescheduled
 from digest.subscribers.subscriber import Preferences, Status
 from digest.subscribers.tokens import ConfirmLink
 
@@ -304,13 +304,9 @@ def forget(connection: Connection, subscriber_id: int, now: datetime) -> Outcome
     return Outcome.DONE
 
 
-def _today(timezone: str, now: datetime) -> date:
-    return now.astimezone(zone_of(timezone)).date()
-
-
 def _status_for(preferences: Preferences, now: datetime) -> Status:
     until = preferences.paused_until
-    return Status.PAUSED if until is not None and until > _today(preferences.timezone, now) else Status.ACTIVE
+    return Status.PAUSED if until is not None and until > local_date(now, preferences.timezone) else Status.ACTIVE
 
 
 def _end(connection: Connection, row: Row[Any], status: Status, reason: str, now: datetime) -> None:

@@ -26,6 +26,11 @@ def zone_of(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
+def local_date(at: datetime, timezone: str) -> date:
+    """The reader's date at an instant."""
+    return at.astimezone(zone_of(timezone)).date()
+
+
 @lru_cache(maxsize=65_536)
 def slot_at(day: date, hour: int, timezone: str) -> datetime:
     """The instant of `hour` on a local date, in UTC.
@@ -38,7 +43,7 @@ def slot_at(day: date, hour: int, timezone: str) -> datetime:
 
 def next_due(preferences: Preferences, after: datetime, planned_to_on: date | None) -> tuple[date, datetime]:
     """The first local date later than `planned_to_on` whose hour lies after `after`, and that instant."""
-    today = after.astimezone(zone_of(preferences.timezone)).date()
+    today = local_date(after, preferences.timezone)
     first = today if planned_to_on is None else max(today, planned_to_on + timedelta(days=1))
     for day in (first + timedelta(days=n) for n in range(DAYS_AHEAD)):
         slot = slot_at(day, preferences.hour, preferences.timezone)
@@ -58,7 +63,7 @@ def rescheduled(
     if planned_to_on is None:  # the first edition waits for no hour
         return None, due_at or now
     is_late = due_at is not None and due_at <= now
-    today = now.astimezone(zone_of(new.timezone)).date()
+    today = local_date(now, new.timezone)
     if is_due_on(new.cadence, today) and _is_owed(old, due_at, today):
         return _passed_over(new, planned_to_on, today, is_late), max(now, slot_at(today, new.hour, new.timezone))
     next_on, next_at = next_due(new, now, planned_to_on)
@@ -66,7 +71,7 @@ def rescheduled(
 
 
 def _is_owed(old: Preferences, due_at: datetime | None, today: date) -> bool:
-    return due_at is not None and due_at.astimezone(zone_of(old.timezone)).date() <= today
+    return due_at is not None and local_date(due_at, old.timezone) <= today
 
 
 def _passed_over(new: Preferences, planned_to_on: date, next_on: date, is_late: bool) -> date:

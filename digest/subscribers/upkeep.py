@@ -10,7 +10,7 @@ from sqlalchemy import Connection, exists, select, update
 from digest.db.engine import chunks
 from digest.db.tables import IS_PAUSED, IS_PENDING, IS_UNKNOWN, DeliveryStatus, consents, deliveries, subscribers
 from digest.subscribers.lifecycle import forget
-from digest.subscribers.schedule import zone_of
+from digest.subscribers.schedule import local_date
 from digest.subscribers.subscriber import Status
 
 UNCONFIRMED_FOR = timedelta(days=7)
@@ -32,7 +32,7 @@ def resume_paused(connection: Connection, now: datetime) -> int:
 
 def _today(timezone: str, now: datetime) -> date:
     try:
-        return now.astimezone(zone_of(timezone)).date()
+        return local_date(now, timezone)
     except ZoneInfoNotFoundError:  # planning says so; here it must not keep the others asleep
         return now.date()
 
