@@ -180,43 +180,26 @@ def deliver(
 ) -> StageReport:
     """Send what waits until nothing is left, `seconds` are over or the process is to stop."""
     with stage(install, "letters" if letters else "deliver") as report:
-        over, told = Deadline(install.stop, seconds), _told(tell)
+        over = Deadline(install.stop, seconds)
         while not over.is_set() and report.ok and not report.is_finished:
             if reason := _paused(install):  # by any worker, and also since the last leg
                 report.reason = reason
                 return report
             try:
-                _deliver_leg(install, told(_claims(install, letters, over, report)), over, report)
+                _deliver_leg(install, _claims(install, letters, over, report, tell), over, report)
             except BaseException:  # the claims must not wait until this process ends
                 install.abandon_journal()
                 raise
     return report
 
 
-def _told(tell: ingestion.Tell) -> Callable[[More], More]:
-    """`tell(mails taken in hand, None)` with each page, over all legs."""
-    taken = 0
-
-    def wrapped(more: More) -> More:
-        def told() -> Sequence[ledger.Claim]:
-            nonlocal taken
-            claims = more()
-            taken += len(claims)
-            tell(taken, None)
-            return claims
-
-        return told
-
-    return wrapped
-
-
-def _claims(install: Install, letters: bool, over: Stop, report: StageReport) -> More:
+def _claims(install: Install, letters: bool, over: Stop, report: StageReport, tell: ingestion.Tell) -> More:
     """Pages of claims until LEG_MAILS are claimed: the journal is emptied then, so it never grows without bound."""
-    left = LEG_MAILS
+    before, taken, is_last = report.counts.total(), 0, False
 
     def more() -> list[ledger.Claim]:
-        nonlocal left
-        if left <= 0 or over.is_set() or _paused(install):
+        nonlocal taken, is_last
+        if is_last or taken >= LEG_MAILS or over.is_set() or _paused(install):
             return []
         cap = None if letters else _warm_up_cap(install)
         claims = ledger.claim(
@@ -225,8 +208,9 @@ def _claims(install: Install, letters: bool, over: Stop, report: StageReport) ->
         report.is_finished = not claims
         if cap and not claims and not ledger.count_left(install.engine, cap):
             report.reason = f"warming up: today's {cap.most} mails of a new sender are out (WARM_UP_FROM)"
-        has_suspects = any(claim.crashes for claim in claims)
-        left = 0 if has_suspects else left - len(claims)  # nothing else is in hand when one of them ends this process
+        taken += len(claims)
+        tell(before + taken, None)
+        is_last = any(claim.crashes for claim in claims)  # nothing else is in hand when one of them ends this process
         return claims
 
     return more
