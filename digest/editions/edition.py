@@ -22,7 +22,7 @@ class Kind(StrEnum):
 class Pick(NamedTuple):  # cheaper to make than a frozen dataclass, as its reasons are
     """A paper in an edition and why it is there; the strongest reason first.
 
-    `votes` and `votes_gained` (since the reader's last edition) are as they were when the edition was frozen, so a
+    `votes` and `votes_gained` (within a day) are as they were when the edition was frozen, so a
     retried mail is the same bytes.
     """
 

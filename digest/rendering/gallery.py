@@ -57,7 +57,8 @@ def gallery(sender: Sender, language: str = "en") -> Iterator[Sample]:
     for name, edition in states:
         fill = renderer.quiet if edition.kind is Kind.QUIET else sheet.fill
         own = links(sender, name, edition.picks)
-        yield Sample(name, "list", fill(edition, TO, language, own, _message_id(name, domain), AT))
+        dated_at = datetime.combine(edition.dated_on, AT.timetz())
+        yield Sample(name, "list", fill(edition, TO, language, own, _message_id(name, domain), dated_at))
     context = {"cadence": "weekdays", "hour": 7, "timezone": "Europe/Berlin"}
     for name in LETTERS:
         mail = renderer.letter(name, TO, context, language, links(sender, name), _message_id(name, domain), AT)
@@ -79,15 +80,15 @@ def editions() -> Iterator[tuple[str, Edition]]:
     yield "weekly", an_edition([a_pick(i, REASONS[i % 3]) for i in range(8)], Kind.WEEKLY, days=7, weighed=186)
     yield "catch-up", an_edition([a_pick(i, REASONS[i % 4]) for i in range(8)], Kind.CATCH_UP, days=12, weighed=340)
     yield "first", an_edition([a_pick(i, REASONS[3]) for i in range(8)], Kind.FIRST, days=7, weighed=97)
-    for name, reason in _QUIET:
-        yield name, an_edition([], Kind.QUIET, weighed=0, quiet_reason=reason)
+    for name, reason, on in _QUIET:
+        yield name, an_edition([], Kind.QUIET, weighed=0, quiet_reason=reason, on=on)
 
 
 _QUIET = (
-    ("quiet-weekend", "weekend"),
-    ("quiet-holiday", "holiday: Juneteenth"),
-    ("quiet-source-down", "source_down"),
-    ("quiet-no-match", "no_match"),
+    ("quiet-weekend", "weekend", date(2026, 6, 7)),
+    ("quiet-holiday", "holiday: Juneteenth", date(2026, 6, 19)),
+    ("quiet-source-down", "source_down", TODAY),
+    ("quiet-no-match", "no_match", TODAY),
 )
 
 REASONS = (
@@ -128,10 +129,15 @@ _SCRIPTS: Sequence[dict[str, Any]] = (
 
 
 def an_edition(
-    picks: list[Pick], kind: Kind = Kind.DAILY, days: int = 1, weighed: int = 38, quiet_reason: str | None = None
+    picks: list[Pick],
+    kind: Kind = Kind.DAILY,
+    days: int = 1,
+    weighed: int = 38,
+    quiet_reason: str | None = None,
+    on: date = TODAY,
 ) -> Edition:
-    start = TODAY - timedelta(days=days - 1)
-    return Edition(1, 1, TODAY, kind, tuple(picks), weighed, start, TODAY, TODAY + timedelta(days=1), AT, quiet_reason)
+    start, next_on = on - timedelta(days=days - 1), on + timedelta(days=7 if kind is Kind.WEEKLY else 1)
+    return Edition(1, 1, on, kind, tuple(picks), weighed, start, on, next_on, AT, quiet_reason)
 
 
 def a_pick(number: int, reasons: tuple[Reason, ...], state: int = 0, **changes: Any) -> Pick:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from digest.editions.edition import Edition
 from digest.rendering.mime import Sender
 from digest.rendering.skeleton import slot
 from digest.rendering.view import LetterView, LinkView, footer, page
-from digest.rendering.wording import Words
+from digest.rendering.wording import Words, words_for
 
 Context = Mapping[str, object]
 
 
 def letter_view(name: str, words: Words, sender: Sender, context: Context) -> LetterView:
     """The view of the letter `name`. Raises KeyError for a name that is not in LETTERS."""
-    return LETTERS[name](words, sender, context)
+    view = LETTERS[name](words, sender, context)
+    if words.is_english:
+        return view
+    return replace(view, in_english=LETTERS[name](words_for("en"), sender, context).fine_print)
 
 
 def confirm(words: Words, sender: Sender, _context: Context) -> LetterView:
@@ -59,7 +63,7 @@ def welcome(words: Words, sender: Sender, context: Context) -> LetterView:
         preheader=_("Your first digest is on its way. Three things that make the next ones better."),
         heading=_("Welcome"),
         paragraphs=(
-            _("Your subscription is confirmed, and your first digest is on its way: the best papers of the last days."),
+            _("Your subscription is confirmed, and your first digest is on its way: the best papers of the last few days."),
             _cadence(words, context),
             _(
                 "It gets better with what you tell it: name topics in your own words, follow authors, and use “More like this” and “Less like this” under a paper."
@@ -81,7 +85,7 @@ def goodbye(words: Words, sender: Sender, _context: Context) -> LetterView:
         button=LinkView(_("Undo, and keep my digest"), _action(sender)),
         after=(
             _(
-                "The link works for 24 hours. Too much mail? After the undo you may choose one mail a week instead, or a pause."
+                "The link works for 30 days. Too much mail? After the undo you may choose one mail a week instead, or a pause."
             ),
         ),
         fine_print=_(

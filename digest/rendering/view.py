@@ -12,7 +12,7 @@ from digest.papers.text import clip
 from digest.rendering.gist import gist, shortened
 from digest.rendering.mime import Sender
 from digest.rendering.skeleton import slot
-from digest.rendering.wording import Words
+from digest.rendering.wording import Words, words_for
 
 # Top-level domains and host names that spam filters count against a mail; the paper's page on the web still links there.
 _DISTRUSTED = frozenset(
@@ -84,9 +84,10 @@ class CardView:
 
 @dataclass(frozen=True, slots=True)
 class FooterView:
-    """The end of a list mail."""
+    """The end of a list mail. `why_in_english` is for whom it reaches who does not read the reader's language."""
 
     why: str
+    why_in_english: str
     change: LinkView
     pause: LinkView
     unsubscribe: LinkView
@@ -107,7 +108,10 @@ class DigestView:
 
 @dataclass(frozen=True, slots=True)
 class LetterView:
-    """A mail with one thing to say: `button` is what the reader came for, `fine_print` what they need only sometimes."""
+    """A mail with one thing to say: `button` is what the reader came for, `fine_print` what they need only sometimes.
+
+    `in_english` is the fine print once more, for a stranger who does not read the language that somebody else chose.
+    """
 
     subject: str
     preheader: str
@@ -117,6 +121,7 @@ class LetterView:
     after: tuple[str, ...] = ()
     links: tuple[LinkView, ...] = ()
     fine_print: str = ""
+    in_english: str = ""
     footer: FooterView | None = None
 
 
@@ -191,6 +196,7 @@ def footer(words: Words, sender: Sender) -> FooterView:
     preferences = page(sender, "p", "preferences")
     return FooterView(
         why=words.why(sender.name, sender.host),
+        why_in_english="" if words.is_english else words_for("en").why(sender.name, sender.host),
         change=LinkView(words.change(), preferences),
         pause=LinkView(words.pause(), preferences + "#pause"),
         unsubscribe=LinkView(words.unsubscribe(), page(sender, "u", "unsubscribe")),

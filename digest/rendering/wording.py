@@ -72,6 +72,7 @@ class Words:
     def __init__(self, language: str) -> None:
         catalogue = _catalogue(language)
         self.language = language
+        self.is_english = language == "en"
         self.locale = Locale.parse(language)
         self.direction = "rtl" if self.locale.text_direction == "rtl" else "ltr"
         self.gettext = catalogue.ugettext
@@ -154,7 +155,7 @@ class Words:
     # --- reasons ----------------------------------------------------------------------------------------------------
 
     def reason(self, reason: Reason, votes: int | None, gained: int | None, today: date) -> Phrase:
-        """Why a paper with `votes`, `gained` of them since the reader's last edition, is in the edition of `today`."""
+        """Why a paper with `votes`, `gained` of them within a day, is in the edition of `today`."""
         detail = clip(reason.detail, DETAIL_MAX)
         match reason.kind:
             case ReasonKind.TOPIC:
@@ -174,7 +175,7 @@ class Words:
             case ReasonKind.DISLIKED:
                 return Phrase(self.gettext("Although it is like papers you want less of"))
             case ReasonKind.FRESH:
-                return Phrase(self.gettext("New since your last digest"))
+                return Phrase(self.gettext("New to you"))
 
     def _liked(self, title: str, liked_on: date | None, today: date) -> str:
         if not title:
@@ -186,10 +187,10 @@ class Words:
 
     def _trending(self, detail: str, votes: int | None, gained: int | None) -> str:
         if gained:
-            return self.count("{n} vote since your last digest", "{n} votes since your last digest", gained)
+            return self.count("{n} vote since yesterday", "{n} votes since yesterday", gained)
         votes = int(detail) if votes is None and detail.isdecimal() else votes
         if not votes:
-            return self.gettext("New since your last digest")
+            return self.gettext("New to you")
         return self.count("{n} vote so far", "{n} votes so far", votes)
 
     def second_chance(self) -> str:
@@ -214,11 +215,11 @@ class Words:
         """The sentence under the heading: how many papers, of which days."""
         match kind:
             case Kind.WEEKLY:
-                said = self.count("The paper of the week, {span}.", "The {n} papers of the week, {span}.", shown)
+                said = self.count("The best paper of the week, {span}.", "The best {n} papers of the week, {span}.", shown)
             case Kind.FIRST:
                 said = self.count(
-                    "Welcome. This is the best paper of the last days.",
-                    "Welcome. These are the best {n} papers of the last days.",
+                    "Welcome. This is the best paper of the last few days.",
+                    "Welcome. These are the best {n} papers of the last few days.",
                     shown,
                 )
             case Kind.CATCH_UP:
@@ -246,7 +247,9 @@ class Words:
         """How many candidates there were, and when the next mail comes."""
         said = [self.weighed(weighed)] if weighed else []
         if next_on is not None:
-            said.append(self.gettext("The next one comes on {day}.").replace("{day}", self.day(next_on)))
+            _ = self.gettext
+            then = _("The next one comes on {day}.") if weighed else _("The next digest comes on {day}.")
+            said.append(then.replace("{day}", self.day(next_on)))
         return " ".join(said)
 
     def why(self, name: str, host: str) -> str:
@@ -314,6 +317,6 @@ class Words:
                     "We could not reach our sources. What was announced today comes with your next digest."
                 )
             case "no_match":
-                return self.gettext("There were new papers, but none that you have not muted or already had.")
+                return self.gettext("There were new papers, but only ones that you muted or already had.")
             case _:
                 return self.gettext("There was no new paper for you today.")

@@ -137,7 +137,7 @@ def confirmed(token: str) -> Response:
     _ = words().gettext
     return message(
         _("You are in"),
-        _("Your subscription is confirmed. Your first digest, the best of the last days, is on its way."),
+        _("Your subscription is confirmed. Your first digest, the best of the last few days, is on its way."),
         links=[(_("Choose topics, days and hour"), f"/p/{here.links.preferences(link.subscriber_id)}")],
     )
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -8,6 +9,7 @@ from digest.editions.edition import Kind
 from digest.rendering.gallery import gallery
 from digest.rendering.letters import LETTERS
 from digest.rendering.renderer import Renderer
+from digest.subscribers.tokens import CONFIRM_FOR, UNDO_FOR
 from tests.unit.rendering.samples import AT, LINKS, MESSAGE_ID, SENDER, an_edition, parsed, part
 
 RENDERER = Renderer(SENDER)
@@ -83,3 +85,33 @@ def test_it_shows_every_mail_once_with_links_of_its_own() -> None:
 
 def test_it_keeps_every_html_part_within_80_kib() -> None:
     assert max(len(part(sample.mail, "html").encode()) for sample in gallery(SENDER)) <= 80 * 1024
+
+
+def test_it_says_how_long_a_link_works() -> None:
+    assert f"works for {UNDO_FOR.days} days" in spoken(letter("goodbye"))
+    assert f"gilt {UNDO_FOR.days} Tage" in spoken(letter("goodbye", "de"))
+    for name in ("confirm", "address_change"):
+        assert f"works for {CONFIRM_FOR // timedelta(hours=1)} hours" in spoken(letter(name))
+
+
+@pytest.mark.parametrize("name", LETTERS)
+def test_it_tells_a_stranger_in_english_too_that_it_may_be_ignored(name: str) -> None:
+    assert re.search("ignore|did not", part(letter(name, "de"), "plain"))
+    assert re.search('<span lang="en" dir="ltr">You .*(ignore|did not)', part(letter(name, "de"), "html"))
+    assert 'lang="en" dir="ltr">You' not in part(letter(name), "html")
+
+
+def test_it_tells_whoever_a_german_mail_reaches_why_it_came() -> None:
+    raw = next(one.mail for one in gallery(SENDER, "de") if one.name == "digest-1")
+    for said in ("weil Sie Digest auf digest.example.org abonniert haben", "because you subscribed to Digest"):
+        assert said in spoken(raw)
+        assert said in part(raw, "html")
+
+
+def test_it_names_the_next_digest_where_no_other_was_spoken_of() -> None:
+    quiet = RENDERER.quiet(an_edition(kind=Kind.QUIET, weighed=0), "ann@example.com", "en", LINKS, MESSAGE_ID, AT)
+    assert "The next digest comes on Wednesday, June 10." in spoken(quiet)
+
+
+def spoken(raw: bytes) -> str:
+    return " ".join(part(raw, "plain").split())

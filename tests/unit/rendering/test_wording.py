@@ -90,7 +90,7 @@ def test_it_says_a_span_of_days_without_saying_anything_twice() -> None:
         (Reason(ReasonKind.LIKED, 1, "A Title", 3, date(2026, 5, 6)), "Like “A Title”, which you liked on May 6, 2026"),
         (Reason(ReasonKind.LIKED, 1, "A Title", 3), "Like “A Title”, which you liked"),
         (Reason(ReasonKind.LIKED, 1), "Like other papers that you liked"),
-        (Reason(ReasonKind.TRENDING, 1, "90"), "34 votes since your last digest"),
+        (Reason(ReasonKind.TRENDING, 1, "90"), "34 votes since yesterday"),
     ],
 )
 def test_it_says_why(reason: Reason, said: str) -> None:
