@@ -63,7 +63,9 @@ def welcome(words: Words, sender: Sender, context: Context) -> LetterView:
         preheader=_("Your first digest is on its way. Three things that make the next ones better."),
         heading=_("Welcome"),
         paragraphs=(
-            _("Your subscription is confirmed, and your first digest is on its way: the best papers of the last few days."),
+            _(
+                "Your subscription is confirmed, and your first digest is on its way: the best papers of the last few days."
+            ),
             _cadence(words, context),
             _(
                 "It gets better with what you tell it: name topics in your own words, follow authors, and use “More like this” and “Less like this” under a paper."

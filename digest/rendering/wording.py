@@ -215,7 +215,9 @@ class Words:
         """The sentence under the heading: how many papers, of which days."""
         match kind:
             case Kind.WEEKLY:
-                said = self.count("The best paper of the week, {span}.", "The best {n} papers of the week, {span}.", shown)
+                said = self.count(
+                    "The best paper of the week, {span}.", "The best {n} papers of the week, {span}.", shown
+                )
             case Kind.FIRST:
                 said = self.count(
                     "Welcome. This is the best paper of the last few days.",
