@@ -67,7 +67,7 @@ class TextModel:
         counted = [words.paper_terms(paper, parameters) for paper in papers]
         vocabulary = _vocabulary(counted, parameters)
         counts = _matrix(counted, vocabulary)
-        short = words.acronyms(paper.abstract for paper in papers)
+        short = words.acronyms([paper.abstract for paper in papers])
         ids = np.array([paper.id for paper in papers], np.int64)
         model = cls.fit_counts(counts, vocabulary, version, ids, short, parameters)
         return model.with_meaning(embedder, [_text(paper) for paper in papers]) if embedder else model

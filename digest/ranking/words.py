@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import pairwise
 
@@ -97,10 +98,11 @@ def paper_terms(paper: Paper, parameters: Parameters = DEFAULT) -> Counter[str]:
     return counted
 
 
-def acronyms(texts: Iterable[str], forms: int = 2) -> dict[str, list[str]]:
+def acronyms(texts: Sequence[str], forms: int = 2) -> dict[str, list[str]]:
     """What each short form stands for, as papers spell it out: `large language models (LLMs)` gives llm.
 
-    Returns stemmed short form -> stemmed long forms, those met most often; only where the initials agree.
+    Returns stemmed short form -> stemmed long forms, those met most often; only where the initials agree. What papers
+    mostly write small is a word: one that calls its method CODE must not change what code means to a reader.
     """
     met: dict[str, Counter[str]] = {}
     for text in texts:
@@ -108,7 +110,18 @@ def acronyms(texts: Iterable[str], forms: int = 2) -> dict[str, list[str]]:
             long = _long_form(match.group(1), match.group(2))
             if long:
                 met.setdefault(stem(plain(match.group(2))), Counter())[long] += 1
-    return {short: [long for long, _ in longs.most_common(forms)] for short, longs in met.items()}
+    small = _written_small(texts, met.keys())
+    return {short: [long for long, _ in met[short].most_common(forms)] for short in met if short not in small}
+
+
+def _written_small(texts: Iterable[str], shorts: AbstractSet[str]) -> set[str]:
+    """Those of `shorts` that more texts write in small letters than with two capitals or more."""
+    small: Counter[str] = Counter()
+    for text in texts:
+        tokens = [token for token in set(_TOKEN.findall(text)) if stem(plain(token)) in shorts]
+        small.update({stem(token) for token in tokens if token.islower()})
+        small.subtract({stem(plain(token)) for token in tokens if sum(map(str.isupper, token)) > 1})
+    return {short for short, count in small.items() if count > 0}
 
 
 def _long_form(before: str, short: str) -> str:

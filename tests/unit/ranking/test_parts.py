@@ -33,6 +33,12 @@ def test_it_reads_short_forms_where_the_initials_agree() -> None:
     assert found == {"llm": ["large language model"], "moe": ["mixture of expert"]}
 
 
+def test_it_takes_what_papers_write_small_for_a_word() -> None:
+    named = "We call confident ordinary differential editing (CODE) and retrieval augmented generation (RAG) new."
+    found = words.acronyms([named, "They write code.", "Our code is long.", "RAG finds it.", "A rag is cloth."])
+    assert found == {"rag": ["retrieval augmented generation"]}
+
+
 def test_it_stores_a_model_and_reads_it_back(tmp_path: Path) -> None:
     MODEL.save(tmp_path / "model.npz")
     again = TextModel.load(tmp_path / "model.npz")
