@@ -85,8 +85,7 @@ class Http:
         full = str(httpx.URL(url, params=dict(params)) if params else httpx.URL(url))
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with pace.turn() if pace else nullcontext():
-                    answer, tags = self._ask(full)
+                answer, tags = self._ask(full, pace)
                 made = read(answer)
             except _Retryable as error:
                 failure: SourceError = error
@@ -103,15 +102,16 @@ class Http:
             self._sleep(max(wait or 0.0, min(8.0, 0.25 * 2**attempt) * random.uniform(0.5, 1.0)))
         raise AssertionError("unreachable")
 
-    def _ask(self, url: str) -> tuple[Answer, dict[str, str]]:
+    def _ask(self, url: str, pace: Pace | None) -> tuple[Answer, dict[str, str]]:
         host = urlsplit(url).netloc
         known = self._recall(url)
         conditions = (
             {"If-None-Match": known.etag or "", "If-Modified-Since": known.last_modified or ""} if known else {}
         )
         try:
-            with self._deadline(host):
-                status, headers, body = self._follow(url, {name: value for name, value in conditions.items() if value})
+            status, headers, body = self._follow(
+                url, {name: value for name, value in conditions.items() if value}, pace
+            )
         except httpx.TimeoutException as error:
             raise _Retryable(f"{host} did not answer in time") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:  # httpx looks at where a redirect leads, even unfollowed
@@ -125,13 +125,18 @@ class Http:
             "last_modified": headers.get("last-modified", ""),
         }
 
-    def _follow(self, url: str, conditions: dict[str, str]) -> tuple[int, httpx.Headers, bytes]:
+    def _follow(self, url: str, conditions: dict[str, str], pace: Pace | None) -> tuple[int, httpx.Headers, bytes]:
         """The answer after redirects, which may lead to other pages of the same host and nowhere else.
 
-        So no answer can send us to another host or into a private network, whatever a name resolves to.
+        So no answer can send us to another host or into a private network, whatever a name resolves to. A redirect is
+        a request more, and waits its turn like any other.
         """
         for _ in range(_REDIRECTS + 1):
-            with self._client.stream("GET", url, headers=conditions, extensions={"trace": self._trace}) as response:
+            with (
+                pace.turn() if pace else nullcontext(),
+                self._deadline(urlsplit(url).netloc),
+                self._client.stream("GET", url, headers=conditions, extensions={"trace": self._trace}) as response,
+            ):
                 location = response.headers.get("location")
                 if not (response.is_redirect and location):
                     return response.status_code, response.headers, _body(response)

@@ -9,13 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from digest.db.engine import make_engine
 from digest.db.schema import migrate
+from digest.db.tables import pacing
 from digest.sources import http
 from digest.sources.base import BrokenAnswer, SourceError
 from digest.sources.http import Answer, Http, retry_after
+from digest.sources.pacing import Pace
 from tests.integration.sources.feed_server import FeedServer, Reply
 
 
@@ -131,6 +133,22 @@ def test_it_follows_to_a_page_of_the_same_host_but_not_in_circles(client: Http) 
     ) as server:
         assert client.get(server.url + "/old", body) == b"[2]"
     assert "circles" in failure(client, Reply(b"", 302, headers={"Location": "/again"}))[0]
+
+
+def test_it_waits_its_turn_for_a_redirect_too(client: Http) -> None:
+    paused: list[float] = []
+
+    def end_of_pause(seconds: float) -> None:
+        paused.append(seconds)
+        with client._engine.begin() as connection:
+            connection.execute(update(pacing).values(free_at=0.0))
+
+    pace = Pace(client._engine, "arxiv", 3.0, sleep=end_of_pause)
+    with FeedServer(
+        lambda path, _number: Reply(b"[2]") if path == "/new" else Reply(b"", 301, headers={"Location": "/new"})
+    ) as server:
+        assert client.get(server.url + "/old", body, pace=pace) == b"[2]"
+    assert len(paused) == 1
 
 
 def test_it_keeps_no_more_than_its_cap(client: Http, monkeypatch: pytest.MonkeyPatch) -> None:
