@@ -205,12 +205,12 @@ def one_click_links(engine: Engine) -> list[str]:
 
 
 @contextmanager
-def serving(url: str, folder: Path, processes: int) -> Iterator[int]:
-    """The web server as `digest web` starts it, on a free port."""
+def serving(url: str, folder: Path, processes: int, **settings: str) -> Iterator[int]:
+    """The web server as `digest web` starts it, on a free port; `settings` are more of its variables."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    own = {"DATABASE_URL": url, "SECRET_KEY": SECRET, "DATA_DIR": str(folder), "LOG_LEVEL": "WARNING"}
+    own = {"DATABASE_URL": url, "SECRET_KEY": SECRET, "DATA_DIR": str(folder), "LOG_LEVEL": "WARNING", **settings}
     environment = {**os.environ, **{f"DIGEST_{name}": value for name, value in own.items()}}
     command = [sys.executable, "-m", "digest", "web", "--port", str(port), "--processes", str(processes)]
     server = subprocess.Popen(command, env=environment)

@@ -15,7 +15,7 @@ from digest.cli.shell import Failure
 @click.argument("name")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def bench(name: str, arguments: tuple[str, ...]) -> None:
-    """Run benchmarks/NAME.py of the checkout: ranking, render, mail, delivery, pipeline or web."""
+    """Run benchmarks/NAME.py of the checkout: ranking, render, mail, delivery, pipeline, web or enumeration."""
     folder = Path(__file__).parents[2] / "benchmarks"
     known = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
     if not known:

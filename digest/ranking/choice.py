@@ -31,6 +31,11 @@ class Reason(NamedTuple):  # some fifteen a mail are made again while sending: a
     paper_id: int | None = None
     liked_on: date | None = None
 
+    @property
+    def is_about_taste(self) -> bool:
+        """Whether a reader may want less of it; of a paper's date there is no less."""
+        return self.kind is not ReasonKind.FRESH
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:

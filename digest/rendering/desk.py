@@ -188,7 +188,7 @@ class Desk:
 
     def _new_row(self, reason: Reason, place: int, today: date, votes: int | None, gained: int | None) -> Rows:
         phrase = self.words.reason(reason, votes, gained, today)
-        has_link = reason.kind is not ReasonKind.FRESH
+        has_link = reason.is_about_taste
         template = self._reason if has_link else self._plain_reason
         html = compile_skeleton(
             template.replace(slot("reason"), phrase_html(phrase)).replace(slot("place"), str(place))

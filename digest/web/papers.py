@@ -38,8 +38,8 @@ def today() -> str:
         shown = shelf.papers_between(connection, on, on, PER_DAY)
         latest_on = shelf.day_before(connection, on)
     if shown.total or latest_on is None:
-        return _day_page(on, 1, is_front=True)
-    return _day_page(latest_on, 1, is_front=True, waits_for=on)
+        return _day_page(on, 1)
+    return _day_page(latest_on, 1, waits_for=on)
 
 
 @blueprint.get("/papers")
@@ -65,7 +65,7 @@ def listed(when: str) -> str:
     return _week_page(start_on, page) if start_on else abort(404)
 
 
-def _day_page(on: date, page: int, *, is_front: bool = False, waits_for: date | None = None) -> str:
+def _day_page(on: date, page: int, *, waits_for: date | None = None) -> str:
     now_on = site().today()
     if on > now_on:
         abort(404)
@@ -83,7 +83,6 @@ def _day_page(on: date, page: int, *, is_front: bool = False, waits_for: date | 
         after_on=after_on,
         why_empty=_why_empty(empty_on) if empty_on else [],
         waits_for=waits_for,
-        is_front=is_front,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template, request
 
+from digest.ranking.choice import ReasonKind
 from digest.subscribers.preferences import as_fields, parse
 from digest.subscribers.subscriber import Preferences
 from digest.web import given
@@ -29,4 +30,5 @@ def show() -> str:
         topics=", ".join(topics),
         wrong=wrong,
         edition=edition,
+        fits=any(reason.kind is ReasonKind.TOPIC for pick in edition.picks for reason in pick.reasons),
     )

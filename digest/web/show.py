@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from babel.dates import format_skeleton
 from flask import Flask, render_template
@@ -79,9 +80,15 @@ def moment(at: datetime, timezone: str) -> str:
     return f"{words().day(local.date())}, {local:%H:%M} ({timezone})"
 
 
-def reasons_of(reasons: Sequence[Reason], votes: int | None, gained: int | None, on: date) -> list[str]:
-    """The reasons in words."""
-    return [str(words().reason(reason, votes, gained, on)) for reason in reasons]
+class Said(NamedTuple):
+    """A reason in words, and whether there may be less of it."""
+
+    words: str
+    is_about_taste: bool
+
+
+def reasons_of(reasons: Sequence[Reason], votes: int | None, gained: int | None, on: date) -> list[Said]:
+    return [Said(str(words().reason(reason, votes, gained, on)), reason.is_about_taste) for reason in reasons]
 
 
 def status_words(status: str) -> str:

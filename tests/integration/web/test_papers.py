@@ -32,6 +32,25 @@ def test_it_says_why_there_is_no_list_and_shows_the_last_one(world: World) -> No
     assert "Of Monday" in page
 
 
+@pytest.mark.parametrize("path", ["/", "/papers/2026-06-09", "/papers/2026-06-07"])
+def test_it_offers_a_subscription_on_every_daily_list(world: World, path: str) -> None:
+    world.stored(list_paper, "2606.00001")
+    assert 'action="/subscribe"' in world.client.get(path).text
+
+
+def test_it_leads_on_from_a_dead_link(world: World) -> None:
+    page = world.client.get("/u/nobody").text
+    assert all(f'href="{path}"' in page.partition("<main")[2] for path in ("/", "/search", "/subscribe"))
+
+
+def test_it_lets_a_title_run_its_own_way(world: World) -> None:
+    world.stored(list_paper, "2606.00001", title="שלום")
+    for path in ("/", "/paper/2606.00001"):
+        assert (
+            'dir="auto"' in world.client.get(path).text.partition("<main")[2].partition("שלום")[0].rpartition("<h")[2]
+        )
+
+
 def test_it_explains_an_empty_weekend(world: World) -> None:
     assert "It is the weekend" in world.client.get("/papers/2026-06-07").text
 

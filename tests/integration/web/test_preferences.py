@@ -189,7 +189,9 @@ def test_it_shows_an_edition_with_its_reasons_and_votes(world: World, reader: in
     assert "Robots that walk" in answer.text
     assert "Because you follow “robots”" in answer.text
     assert "9 new papers were weighed" in answer.text
-    assert f"/v/{links(world).votes(reader, delivery, 1)[0][0]}" in answer.text
+    more, less = links(world).votes(reader, delivery, 1)[0]
+    assert f'href="/v/{more}"' in answer.text
+    assert f'href="/v/{less}/0"' in answer.text  # less of the first reason
     assert answer.headers["X-Robots-Tag"] == "noindex"
     assert f"/e/{links(world).edition(delivery)}" in world.client.get(page_of(world, reader)).text
     assert world.client.get(f"/e/{links(world).edition(999)}").status_code == 404

@@ -26,6 +26,14 @@ def test_it_puts_the_papers_of_the_topics_first_and_says_why(world: World) -> No
     assert 'value="walking robots"' in page
 
 
+def test_it_says_when_nothing_fits_the_topics(world: World) -> None:
+    add_some(world)
+    said = "Nothing new fits these topics today"
+    assert said in world.client.get("/preview?topics=zzyzx").text
+    assert said not in world.client.get("/preview?topics=walking+robots").text
+    assert said not in world.client.get("/preview").text
+
+
 def test_it_shows_what_everybody_reads_without_topics(world: World) -> None:
     add_some(world)
     page = world.client.get("/preview").text
