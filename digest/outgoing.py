@@ -19,7 +19,7 @@ def prepare(install: Install, claims: Sequence[ledger.Claim]) -> Make:
     """What the mails of a page share, made once: their editions, and every paper rendered, inlined and encoded."""
     install.stock.refresh()
     ids = [claim.id for claim in claims if claim.dated_on is not None]
-    editions = store.load_editions(install.engine, ids, install.stock.papers)
+    editions = store.load_editions(install.engine, ids, install.stock.papers, install.stock.picks)
     papers = {pick.paper.id: pick.paper for edition in editions.values() for pick in edition.picks}
     languages = {claim.language for claim in claims}
     sheet, spoilt = install.stock.sheet(papers.values(), languages) if papers else (None, set())

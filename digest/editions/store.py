@@ -7,7 +7,7 @@ leaves a trace in `crashes`. What was frozen never changes.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -237,41 +237,52 @@ def _park(connection: Connection, which: ColumnElement[bool], reason: str, now: 
     )
 
 
-def load_editions(engine: Engine, ids: Collection[int], known: Mapping[int, Paper] | None = None) -> dict[int, Edition]:
-    """delivery id -> its frozen edition, with its papers; those that are `known` already are not read again."""
-    papers = dict(known or {})
+def load_editions(
+    engine: Engine,
+    ids: Collection[int],
+    papers: dict[int, Paper] | None = None,
+    picks: dict[bytes, Pick] | None = None,
+) -> dict[int, Edition]:
+    """delivery id -> its frozen edition, with its papers.
+
+    `papers` by id and `picks` by how they are stored are what is known already: it is not read again, and what is new is
+    put there. Readers who get a paper for the same reasons so get the very same pick.
+    """
+    papers, picks = {} if papers is None else papers, {} if picks is None else picks
     with reading(engine).connect() as connection:
         rows = [
-            (row, _picks.decode(row.picks_as_text))
+            (row, list(map(bytes, _raw_picks.decode(row.picks_as_text))))
             for page in chunks(sorted(ids))
             for row in connection.execute(_EDITIONS.where(editions.c.delivery_id.in_(page)))
         ]
-        papers |= load_papers(connection, {pick.paper_id for _, picks in rows for pick in picks} - papers.keys())
-    return {row.delivery_id: _as_edition(row, picks, papers) for row, picks in rows}
+        new = {one: _pick.decode(one) for _, stored in rows for one in stored if one not in picks}
+        papers |= load_papers(connection, {pick.paper_id for pick in new.values()} - papers.keys())
+    for one, (paper_id, votes, gained, is_late, reasons) in new.items():
+        picks[one] = Pick(papers[paper_id], reasons, votes, gained, is_late)
+    return {row.delivery_id: _as_edition(row, tuple([picks[one] for one in stored])) for row, stored in rows}
 
 
 def load_picks(connection: Connection, delivery_id: int, subscriber_id: int) -> list[StoredPick]:
     """What was frozen into a reader's edition, in its order; empty where none of theirs is stored under that id."""
     is_theirs = (editions.c.delivery_id == delivery_id) & (editions.c.subscriber_id == subscriber_id)
     stored = connection.execute(select(_PICKS_AS_TEXT).where(is_theirs)).scalar()
-    return _picks.decode(stored) if stored else []
+    return [_pick.decode(one) for one in _raw_picks.decode(stored)] if stored else []
 
 
 # As text, so that no driver decodes it first: a decoder that knows the types takes a quarter of the time.
 _PICKS_AS_TEXT = cast(editions.c.picks, Text).label("picks_as_text")
 _EDITIONS = select(*(one for one in editions.c if one.name != "picks"), _PICKS_AS_TEXT)
-_picks = msgspec.json.Decoder(list[StoredPick])
+_raw_picks = msgspec.json.Decoder(list[msgspec.Raw])
+_pick = msgspec.json.Decoder(StoredPick)
 
 
-def _as_edition(row: Any, picks: Sequence[StoredPick], papers: Mapping[int, Paper]) -> Edition:
+def _as_edition(row: Any, picks: tuple[Pick, ...]) -> Edition:
     return Edition(
         id=row.delivery_id,
         subscriber_id=row.subscriber_id,
         dated_on=row.dated_on,
         kind=Kind(row.kind),
-        picks=tuple(
-            [Pick(papers[id], reasons, votes, gained, is_late) for id, votes, gained, is_late, reasons in picks]
-        ),
+        picks=picks,
         weighed=row.weighed,
         covers_from=row.covers_from,
         covers_to=row.covers_to,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
@@ -32,12 +33,17 @@ TEXT_FRAME_SLOTS = ("edition", "items", "preferences", "preferences", "unsubscri
 TOKEN_MAX = 43
 COUNTS_MAX = 60  # bytes of ` · 1,234 votes · 12 comments`
 PHRASE_MAX = 300  # bytes of HTML that the sentence of a reason takes
+MOST_TILES = 30_000  # about 1 KB each
 
 
 class Card(NamedTuple):
-    """A paper in one form with its counts: the chunks around the reasons and the two votes, or the whole line."""
+    """A pick in one form: the chunks around its reasons and the two votes, or the whole line.
+
+    `rows` are its reasons in HTML, around the token of "less of this"; in `text` they are part of the first chunk.
+    """
 
     html: tuple[bytes, ...]
+    rows: tuple[bytes, ...]
     text: tuple[bytes, ...]
 
 
@@ -70,7 +76,16 @@ class Fragment:
     full_at_most: int
     html: tuple[Skeleton, ...]
     text: tuple[Skeleton, ...]
-    cards: dict[tuple[int, int | None, bool], Card] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Tile:
+    """What a desk knows of a pick in the editions of one day; made when it is asked for. `cards` in the order of HTML_FORMS."""
+
+    pick: Pick
+    fragment: Fragment
+    cards: list[Card | None]
+    sizes: Sizes | None = None
 
 
 class Desk:
@@ -81,6 +96,7 @@ class Desk:
         self._sender, self._pages = sender, pages
         self.is_tracking = sender.is_tracking
         self._fragments: dict[int, Fragment] = {}
+        self._tiles: defaultdict[date, dict[int, Tile]] = defaultdict(dict)
         values = {"view": digest_view(self.words, sender), "words": self.words, "sender": sender}
         self._html = compile_skeleton(pages.inlined(pages.html("digest/body", **values)))
         self._text = compile_skeleton(pages.text("digest/body", **values))
@@ -88,7 +104,6 @@ class Desk:
         self.room = HTML_MAX - self._html.size - 16 * self._address_bytes
         self._make_pieces()
         self._reason_bytes = len(self._reason) + self._address_bytes + PHRASE_MAX
-        self.rows = lru_cache(maxsize=50_000)(self._rows)
         self._row = lru_cache(maxsize=50_000)(self._new_row)
         self.frame = lru_cache(maxsize=5_000)(self._frame)
         self.subject = lru_cache(maxsize=5_000)(self._subject)
@@ -139,27 +154,48 @@ class Desk:
             text=tuple(compile_skeleton(part) for part in texts),
         )
 
-    def fragments(self, picks: Sequence[Pick]) -> list[Fragment]:
-        """The papers of an edition; rendered now where they were not yet."""
-        known = self._fragments
-        try:
-            return [known[pick.paper.id] for pick in picks]
-        except KeyError:
-            self.add([pick.paper for pick in picks])
-            return [known[pick.paper.id] for pick in picks]
+    def tiles(self, picks: Sequence[Pick], today: date) -> list[Tile]:
+        """The picks of an edition of that day; their papers are rendered now where they were not yet.
 
-    def card(self, fragment: Fragment, form: int, pick: Pick) -> Card:
-        """A paper in the form with index `form` of HTML_FORMS, its counts as they were when the edition was frozen."""
-        key = (form, pick.votes, pick.is_second_chance)
-        card = fragment.cards.get(key)
+        A pick is known again as the very object that it was: to compare all that it says costs more than to join its
+        card. So readers with the same papers for the same reasons should be given the same picks.
+        """
+        known = self._tiles[today]
+        try:
+            return [known[id(pick)] for pick in picks]
+        except KeyError:
+            if len(known) > MOST_TILES:
+                known.clear()
+            self.add([pick.paper for pick in picks])
+            for pick in picks:
+                if id(pick) not in known:  # which stays its own while the tile holds it
+                    known[id(pick)] = Tile(pick, self._fragments[pick.paper.id], [None] * len(HTML_FORMS))
+            return [known[id(pick)] for pick in picks]
+
+    def card(self, tile: Tile, form: int, today: date) -> Card:
+        """A pick in the form with index `form` of HTML_FORMS."""
+        card = tile.cards[form]
         if card is None:
-            said, label, label_text = self.marks(pick)
-            left_open = CARD_SLOTS if form < 3 else ()
-            card = fragment.cards[key] = Card(
-                fragment.html[form].bind({"counts": said, "label": label}, left_open),
-                fragment.text[form].bind({"counts": said, "label": label_text}, left_open),
+            html, text = tile.fragment.html[form], tile.fragment.text[form]
+            said, label, label_text = self.marks(tile.pick)
+            rows, reasons = self.rows(tile.pick, form, today)
+            left_open = CARD_SLOTS if REASONS[form] else ()
+            first, *others = text.bind({"counts": said, "label": label_text}, left_open)
+            if others:
+                others[0] = first + reasons + others[0]
+            card = tile.cards[form] = Card(
+                html.bind({"counts": said, "label": label}, left_open), rows, tuple(others or [first])
             )
         return card
+
+    def sizes(self, tile: Tile, today: date) -> Sizes:
+        """Bytes of HTML of a pick in each form, its own reasons counted."""
+        if tile.sizes is None:
+            label = self.label_bytes if tile.pick.is_second_chance else 0
+            said = [len(_ANY_TOKEN.join(self.rows(tile.pick, form, today).html)) for form in (1, 2)]
+            full, short, line = tile.fragment.sizes
+            tile.sizes = Sizes(full + label + said[0], short + label + said[1], line)
+        return tile.sizes
 
     def marks(self, pick: Pick) -> tuple[bytes, bytes, bytes]:
         """The counts for both parts, the label for the HTML and for the text part."""
@@ -175,12 +211,12 @@ class Desk:
 
     # --- remembered -------------------------------------------------------------------------------------------------
 
-    def _rows(self, reasons: Sequence[Reason], most: int, today: date, votes: int | None, gained: int | None) -> Rows:
-        """At most `most` of the reasons. The place of a reason in the pick is part of its address."""
+    def rows(self, pick: Pick, form: int, today: date) -> Rows:
+        """The reasons that a form has room for. The place of a reason in the pick is part of its address."""
         html, text = [b""], b""
-        for place, reason in enumerate(reasons[:most]):
+        for place, reason in enumerate(pick.reasons[: REASONS[form]]):
             has_votes = reason.kind is ReasonKind.TRENDING  # to the others they say nothing
-            row = self._row(reason, place, today, *((votes, gained) if has_votes else (None, None)))
+            row = self._row(reason, place, today, *((pick.votes, pick.votes_gained) if has_votes else (None, None)))
             html[-1] += row.html[0]
             html += row.html[1:]
             text += row.text
@@ -215,6 +251,9 @@ class Desk:
             self._text.bind({name: text_piece(wrap(value)) for name, value in said.items()}, TEXT_FRAME_SLOTS),
             fields,
         )
+
+
+_ANY_TOKEN = b"x" * TOKEN_MAX
 
 
 def phrase_html(phrase: Phrase) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
-from digest.editions.edition import Edition, Pick
+from digest.editions.edition import Edition
 from digest.papers.paper import Paper
 from digest.rendering import mime
-from digest.rendering.desk import REASONS, TOKEN_MAX, Desk, Fragment
-from digest.rendering.layout import Form, Sizes, plan
+from digest.rendering.desk import Desk, Fragment, Tile
+from digest.rendering.layout import Form, plan
 from digest.rendering.mime import Sender
 from digest.rendering.pages import Pages
 from digest.rendering.skeleton import html_piece
@@ -52,8 +52,8 @@ class Sheet:
             raise ValueError(f"edition {edition.id} has no papers; a quiet day is told by Renderer.quiet")
         desk = self._desk(language)
         _check(links, len(picks), desk.is_tracking)
-        fragments = desk.fragments(picks)
-        html, text = _items(desk, edition, fragments, links)
+        tiles = desk.tiles(picks, edition.dated_on)
+        html, text = _items(desk, edition, tiles, links)
         h, t, fields = desk.frame(
             edition.kind,
             edition.dated_on,
@@ -71,7 +71,7 @@ class Sheet:
             mime.TEXT_PART,
             t[0], web, t[1], *text, t[2], preferences, t[3], preferences, t[4], unsubscribe, t[5],
             mime.HTML_PART,
-            h[0], subject, h[1], *_preheader(desk, fragments), h[2], web, h[3], *html,
+            h[0], subject, h[1], *_preheader(desk, [tile.fragment for tile in tiles[:3]]), h[2], web, h[3], *html,
             h[4], preferences, h[5], preferences, h[6], unsubscribe, h[7],
             mime.END,
         ))  # fmt: skip
@@ -79,7 +79,7 @@ class Sheet:
     def forms(self, edition: Edition, language: str) -> list[Form]:
         """How much of each paper the mail has room for."""
         desk = self._desk(language)
-        return _planned_forms(desk, edition, desk.fragments(edition.picks))
+        return _planned_forms(desk, edition.dated_on, desk.tiles(edition.picks, edition.dated_on))
 
     def _desk(self, tag: str) -> Desk:
         return self._desks.get(tag) or self._made(known_language(tag))
@@ -100,18 +100,14 @@ def _check(links: MailLinks, papers: int, is_tracking: bool) -> None:
         raise ValueError("a token has letters that need encoding in a URL")
 
 
-def _items(
-    desk: Desk, edition: Edition, fragments: Sequence[Fragment], links: MailLinks
-) -> tuple[list[bytes], list[bytes]]:
+def _items(desk: Desk, edition: Edition, tiles: Sequence[Tile], links: MailLinks) -> tuple[list[bytes], list[bytes]]:
     """The papers as pieces of both parts, in the forms that there is room for."""
-    forms = _planned_forms(desk, edition, fragments)
     today, is_tracking = edition.dated_on, desk.is_tracking
+    forms = _planned_forms(desk, today, tiles)
     html: list[bytes] = []
     text: list[bytes] = []
     last = _FULL
-    for place, (pick, fragment, form, less, more) in enumerate(
-        zip(edition.picks, fragments, forms, links.less, links.more, strict=True)
-    ):
+    for place, (tile, form, less, more) in enumerate(zip(tiles, forms, links.less, links.more, strict=True)):
         if form > _SHORT:
             if form is _COUNTED:
                 _add(html, text, desk.counted(len(forms) - place, links.edition))
@@ -120,54 +116,35 @@ def _items(
                 _add(html, text, desk.section)
         last = form
         index = form + 1 if place or form else 0  # the first one in full is the hero
-        rows, said = desk.rows(pick.reasons, REASONS[index], today, pick.votes, pick.votes_gained)
         if is_tracking:
-            tokens = {"more": more, "less": less, "click": links.clicks[place], "reasons": less.join(rows)}
-            _add(html, text, _tracked(desk, pick, fragment, index, tokens, said))
+            tokens = {"more": more, "less": less, "click": links.clicks[place]}
+            _add(html, text, _tracked(desk, tile, index, today, tokens))
             continue
-        h, t = desk.card(fragment, index, pick)
+        h, rows, t = tile.cards[index] or desk.card(tile, index, today)
         if form is _LINE:
             _add(html, text, (h[0], t[0]))
             continue
         html += (h[0], less.join(rows), h[1], more, h[2], less, h[3])
-        text += (t[0], said, t[1], more, t[2], less, t[3])
+        text += (t[0], more, t[1], less, t[2])
     return html, text
 
 
-def _tracked(
-    desk: Desk, pick: Pick, fragment: Fragment, form: int, values: dict[str, bytes], reasons: bytes
-) -> tuple[bytes, bytes]:
-    """A card whose title and abstract lead over /k/; `values` are for the HTML, with its reasons."""
-    said, label, label_text = desk.marks(pick)
-    both = values | {"counts": said}
+def _tracked(desk: Desk, tile: Tile, form: int, today: date, tokens: dict[str, bytes]) -> tuple[bytes, bytes]:
+    """A card whose title and abstract lead over /k/."""
+    said, label, label_text = desk.marks(tile.pick)
+    rows, reasons = desk.rows(tile.pick, form, today)
+    both = tokens | {"counts": said}
     return (
-        fragment.html[form].fill(both | {"label": label}),
-        fragment.text[form].fill(both | {"label": label_text, "reasons": reasons}),
+        tile.fragment.html[form].fill(both | {"label": label, "reasons": tokens["less"].join(rows)}),
+        tile.fragment.text[form].fill(both | {"label": label_text, "reasons": reasons}),
     )
 
 
-def _planned_forms(desk: Desk, edition: Edition, fragments: Sequence[Fragment]) -> list[Form]:
+def _planned_forms(desk: Desk, today: date, tiles: Sequence[Tile]) -> list[Form]:
     """The form of each paper. What each reader's reasons take is counted only where not all papers fit in full anyway."""
-    if sum([fragment.full_at_most for fragment in fragments]) <= desk.room:
-        return [_FULL] * len(fragments)
-    return plan(
-        [
-            _sizes(desk, pick, fragment, edition.dated_on)
-            for pick, fragment in zip(edition.picks, fragments, strict=True)
-        ],
-        desk.room,
-    )
-
-
-def _sizes(desk: Desk, pick: Pick, fragment: Fragment, today: date) -> Sizes:
-    label = desk.label_bytes if pick.is_second_chance else 0
-    rows = [desk.rows(pick.reasons, most, today, pick.votes, pick.votes_gained).html for most in REASONS[1:3]]
-    said = [len(_ANY_TOKEN.join(chunks)) for chunks in rows]
-    full, short, line = fragment.sizes
-    return Sizes(full + label + said[0], short + label + said[1], line)
-
-
-_ANY_TOKEN = b"x" * TOKEN_MAX
+    if sum([tile.fragment.full_at_most for tile in tiles]) <= desk.room:
+        return [_FULL] * len(tiles)
+    return plan([tile.sizes or desk.sizes(tile, today) for tile in tiles], desk.room)
 
 
 def _add(html: list[bytes], text: list[bytes], pieces: tuple[bytes, bytes]) -> None:

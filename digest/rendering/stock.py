@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
+from digest.editions.edition import Pick
 from digest.papers.paper import Paper
 from digest.papers.poison import sound_papers
 from digest.rendering.renderer import Renderer
@@ -16,10 +17,14 @@ log = structlog.get_logger(__name__)
 
 KEPT_SECONDS = 600.0  # how old a paper's text may be in a mail
 MOST_PAPERS = 5_000
+MOST_PICKS = 50_000
 
 
 class Stock:
-    """`papers` are those that were asked for lately, by id. For one thread; sheets may be filled in others meanwhile."""
+    """`papers` are those that were asked for lately, by id, and `picks` what was chosen of them, by how it is stored.
+
+    For one thread; sheets may be filled in others meanwhile.
+    """
 
     def __init__(self, renderer: Renderer, seconds: Callable[[], float] = time.monotonic) -> None:
         self._renderer, self._seconds = renderer, seconds
@@ -27,6 +32,7 @@ class Stock:
 
     def _clear(self) -> None:
         self.papers: dict[int, Paper] = {}
+        self.picks: dict[bytes, Pick] = {}
         self._sheet = self._renderer.prepare((), ())
         self._spoilt: set[int] = set()
         self._since = self._seconds()
@@ -35,6 +41,8 @@ class Stock:
         """Forget what is old, or has become too much: papers are revised, and days pass."""
         if self._seconds() - self._since > KEPT_SECONDS or len(self.papers) > MOST_PAPERS:
             self._clear()
+        if len(self.picks) > MOST_PICKS:
+            self.picks.clear()
 
     def sheet(self, papers: Iterable[Paper], languages: Iterable[str]) -> tuple[Sheet, set[int]]:
         """A sheet with these papers in these languages, and the ids of those it lacks, because they cannot be rendered.

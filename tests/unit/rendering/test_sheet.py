@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given, settings
@@ -40,6 +41,26 @@ def test_it_keeps_links_within_78_columns_where_they_fit() -> None:
 
 def test_it_makes_the_same_bytes_of_the_same_edition() -> None:
     assert mail(an_edition(*PAPERS)) == mail(an_edition(*PAPERS))
+
+
+def test_it_never_takes_a_pick_for_one_that_lay_where_it_lies() -> None:
+    sheet = RENDERER.prepare(PAPERS)
+    for number in range(100):
+        topic = f"topic {number}"
+        edition = an_edition(PAPERS[0])
+        pick = edition.picks[0]._replace(reasons=(Reason(ReasonKind.TOPIC, 0.5, topic),))
+        edition = replace(edition, picks=(pick,))
+        raw = sheet.fill(edition, "ann@example.com", "en", links_of(edition), MESSAGE_ID, AT)
+        assert f"“{topic}”" in part(raw, "plain")
+
+
+def test_it_says_a_day_as_it_is_on_the_day_of_the_mail() -> None:
+    liked = Reason(ReasonKind.LIKED, 0.5, "An older paper", 3, date(2026, 6, 2))
+    edition = an_edition(PAPERS[0])
+    edition = replace(edition, picks=(edition.picks[0]._replace(reasons=(liked,)),))
+    soon, late = (part(mail(replace(edition, dated_on=day)), "plain") for day in (date(2026, 6, 4), date(2026, 6, 20)))
+    assert "on Tuesday" in soon
+    assert "on Tuesday" not in late
 
 
 def test_it_renders_nothing_while_it_fills() -> None:
