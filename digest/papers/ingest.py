@@ -141,7 +141,7 @@ def ingest_from(
         with reading(engine).begin() as connection:
             if waits := record.pause(connection, source.name, now):
                 return IngestReport(source.name, reason=waits)
-            read = record.days_read(connection, source.name)
+            read = record.days_read(connection, source.name, now)
         try:
             days = source.due_days(read, now)
         except SourceError as error:

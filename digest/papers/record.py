@@ -245,21 +245,18 @@ def add_run(
     )
 
 
-def days_read(connection: Connection, source: str) -> dict[date, DayRead]:
-    """How each recent day was last read without failure."""
-    newest = connection.scalar(select(func.max(source_runs.c.asked_on)).where(source_runs.c.source == source))
+def days_read(connection: Connection, source: str, now: datetime) -> dict[date, DayRead]:
+    """How each recent day was last read without failure.
+
+    A mistyped day far ahead, or what a clock that ran ahead wrote down, must not make it seem that all has been read.
+    """
+    c, tomorrow = source_runs.c, now.astimezone(UTC).date() + timedelta(days=1)  # it has begun in the east
+    is_past = (c.source == source) & (c.asked_on <= tomorrow) & (c.started_at <= now)
+    newest = connection.scalar(select(func.max(c.asked_on)).where(is_past))
     if newest is None:
         return {}
-    is_wanted = (
-        (source_runs.c.source == source)
-        & (source_runs.c.outcome != RunOutcome.FAILED)
-        & (source_runs.c.asked_on > newest - _RUNS_LOOKED_AT)
-    )
-    rows = connection.execute(
-        select(source_runs.c.asked_on, source_runs.c.started_at, source_runs.c.is_final)
-        .where(is_wanted)
-        .order_by(source_runs.c.id)
-    )
+    is_wanted = is_past & (c.outcome != RunOutcome.FAILED) & (c.asked_on > newest - _RUNS_LOOKED_AT)
+    rows = connection.execute(select(c.asked_on, c.started_at, c.is_final).where(is_wanted).order_by(c.id))
     return {day: DayRead(at, is_final) for day, at, is_final in rows}
 
 
@@ -291,7 +288,7 @@ def pause(connection: Connection, source: str, now: datetime) -> str:
 
 def advance_watermark(connection: Connection, source: Source, now: datetime) -> date | None:
     """Move the mark over every day that was read to its end, without a gap; returns where it stands."""
-    read = days_read(connection, source.name)
+    read = days_read(connection, source.name, now)
     mark = connection.scalar(select(watermarks.c.complete_to_on).where(watermarks.c.source == source.name))
     day = mark or min(read, default=now.date()) - timedelta(days=1)
     while (after := day + timedelta(days=1)) < now.date() and (

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 
 from digest.db.tables import RunOutcome, listings, papers, readings, source_runs, watermarks
+from digest.papers import record
 from digest.papers.ingest import IngestReport, ingest, ingest_from
 from digest.papers.store import load_papers, votes_gained
 from digest.settings import Settings
@@ -167,6 +168,19 @@ def test_it_moves_the_watermark_over_days_without_a_gap(engine: Engine) -> None:
     source.answers.clear()
     run(engine, source, days=[days[2]])
     assert rows(engine, watermarks)[0].complete_to_on == days[4]
+
+
+def test_it_asks_on_after_a_mistyped_day_and_after_a_clock_that_ran_ahead(engine: Engine) -> None:
+    source = Scripted()
+    run(engine, source, days=[DAY])
+    run(engine, source, days=[date(2062, 6, 9)])
+    run(engine, source, days=[date(2030, 1, 1)], now=NOW.replace(year=2030))
+    with engine.connect() as connection:
+        read = record.days_read(connection, source.name, NOW + timedelta(days=1))
+    assert list(read) == [DAY]
+    with Http(engine, "https://digest.example.org") as http:
+        due = HuggingFace(http, "https://huggingface.co").due_days(read, NOW + timedelta(days=1))
+    assert due == [DAY, DAY + timedelta(days=1)]
 
 
 def test_it_leaves_the_work_to_a_process_that_is_at_it(engine: Engine, database_url: str) -> None:
