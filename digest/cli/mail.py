@@ -72,7 +72,11 @@ def preview(
     out: Path,
 ) -> Written:
     """Write what would be sent, without sending it."""
+    if sum(map(bool, (subscriber, topics, name))) > 1:
+        raise click.UsageError("give one of --subscriber, --topics and --mail.")
     if name:
+        if day:
+            raise click.UsageError("--mail shows made-up samples, which have no --date.")
         return _samples(context, name, out)
     from digest import preview as previewing
     from digest.install import Install
@@ -111,9 +115,9 @@ def _samples(context: click.Context, name: str, out: Path) -> Written:
     for sample in gallery(sender, settings.language):
         names.append(sample.name)
         if name in ("all", sample.name):
-            folder = out / sample.group if name == "all" else out
-            written = write_parts(folder, sample.name, signer.sign(sample.mail, install.now()))
-            mails[f"{sample.group}/{written}"] = (folder / f"{written}.html").stat().st_size
+            group = f"{sample.group}/" if name == "all" else ""
+            written = write_parts(out / group, sample.name, signer.sign(sample.mail, install.now()))
+            mails[group + written] = (out / group / f"{written}.html").stat().st_size
     if not mails:
         raise click.BadParameter(
             f"there is no mail {name!r}. Choose all, or one of: {', '.join(names)}.", param_hint="--mail"

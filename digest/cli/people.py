@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,11 +93,16 @@ def import_(context: click.Context, file: Path, active: bool) -> Imported:
     base = Preferences(language=settings.language)
     own = own_mailboxes(settings.from_address, settings.mail_reply_to, settings.envelope_domain)
     name = "standard input" if file == Path("-") else file.name
-    with _opened(context) as install, click.open_file(str(file), "rb") as given, progress("rows") as tell:
+    with (
+        _opened(context) as install,
+        click.open_file(str(file), "rb") as given,
+        closing(read_lines(given)) as lines,
+        progress("rows") as tell,
+    ):
         try:
             report = transfer.import_subscribers(
                 install.engine,
-                read_lines(given),
+                lines,
                 install.now(),
                 is_active=active,
                 source=f"imported from {name}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from errno import EADDRINUSE
 
 from digest.cli.shell import Failure
 
@@ -14,8 +15,9 @@ def require_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
+            stop = "Stop the program that listens there, or give" if error.errno == EADDRINUSE else "Give"
             raise Failure(
-                f"{host}:{port} is not to be had ({error.strerror}). Stop the program that listens there, or give another --port."
+                f"{host}:{port} is not to be had ({error.strerror}). {stop} another --port or --host."
             ) from None
 
 

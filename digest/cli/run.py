@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from digest.cli.shell import DAY, Failure, instant, reports, settings_of
+from digest.cli.shell import DAY, INSTANT, Failure, reports, settings_of
 from digest.settings import Settings, is_loopback
 
 
@@ -78,11 +78,13 @@ def _days(day: datetime | None, first: datetime | None, last: datetime | None, n
 
 
 @click.command()
-@click.option("--now", "at", metavar="INSTANT", help="Act as if it were this instant, like 2026-06-09T07:00:00Z.")
+@click.option(
+    "--now", "at", type=INSTANT, metavar="INSTANT", help="Act as if it were this instant, like 2026-06-09T07:00:00Z."
+)
 @click.option("--date", "day", type=DAY, help="Act as if it were noon UTC of this day.")
 @click.pass_context
 @reports
-def run(context: click.Context, at: str | None, day: datetime | None) -> Runs:
+def run(context: click.Context, at: datetime | None, day: datetime | None) -> Runs:
     """One whole cycle for everyone due: ingest, plan, rank, render, deliver; then the report of the ledger."""
     from digest import pipeline
     from digest.cli.progress import progress
@@ -100,10 +102,10 @@ def run(context: click.Context, at: str | None, day: datetime | None) -> Runs:
         install.close()
 
 
-def _moment(settings: Settings, at: str | None, day: datetime | None) -> datetime | None:
-    if at is not None and day:
+def _moment(settings: Settings, at: datetime | None, day: datetime | None) -> datetime | None:
+    if at and day:
         raise click.UsageError("give --now or --date, not both.")
-    moment = instant(at) if at is not None else day.replace(hour=12, tzinfo=UTC) if day else None
+    moment = at or (day.replace(hour=12, tzinfo=UTC) if day else None)
     if moment and not is_loopback(settings.smtp_host) and abs(moment - datetime.now(UTC)) > timedelta(days=1):
         raise Failure(
             "mail would go out for another day than today. To try it out, set DIGEST_SMTP_HOST to 127.0.0.1 "

@@ -24,13 +24,30 @@ class Day(click.DateTime):
     """A day as YYYY-MM-DD, within the years that make sense."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        day = super().convert(value, param, ctx)
+        try:
+            day = super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is no day. Write it like 2026-06-09.", param, ctx)
         if not FIRST_YEAR <= day.year <= LAST_YEAR:
             self.fail(f"{value!r} lies outside the years {FIRST_YEAR} to {LAST_YEAR}.", param, ctx)
         return day
 
 
+class Instant(click.DateTime):
+    """`2026-06-09T07:00Z` as an aware time in UTC; a time without a zone is taken as UTC."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            at = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+        except ValueError:
+            self.fail(f"{value!r} is no instant. Write it like 2026-06-09T07:00:00Z.", param, ctx)
+        if not FIRST_YEAR <= at.year <= LAST_YEAR:
+            self.fail(f"{value!r} lies outside the years {FIRST_YEAR} to {LAST_YEAR}.", param, ctx)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
 DAY = Day(["%Y-%m-%d"])
+INSTANT = Instant()
 
 
 class Failure(click.ClickException):
@@ -114,14 +131,3 @@ def settings_of(context: click.Context) -> Settings:
             click.echo(f"Warning: {name} is no setting and has no effect; did you mean {meant}?", err=True)
     settings: Settings = context.find_root().obj
     return settings
-
-
-def instant(text: str) -> datetime:
-    """`2026-06-09T07:00Z` as an aware time in UTC; a time without a zone is taken as UTC."""
-    try:
-        at = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is no instant. Write it like 2026-06-09T07:00:00Z.") from None
-    if not FIRST_YEAR <= at.year <= LAST_YEAR:
-        raise click.BadParameter(f"{text!r} lies outside the years {FIRST_YEAR} to {LAST_YEAR}.")
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -7,7 +7,7 @@ import csv
 import io
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import chain
 from typing import IO, Any
 
@@ -20,7 +20,7 @@ class TransferRefused(ValueError):
     """The whole file cannot be read. Says why and what to do."""
 
 
-def read_lines(file: IO[bytes]) -> Iterator[str]:
+def read_lines(file: IO[bytes]) -> Generator[str, None, None]:
     """Lines of a file with their ends. Broken UTF-8 spoils its own row only, and no line is held beyond a million letters.
 
     UTF-16 with its mark, as spreadsheets write "Unicode text", is read as well.

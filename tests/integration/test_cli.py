@@ -76,6 +76,8 @@ def test_it_reports_what_was_ingested_and_fails_when_a_source_fails(tmp_path: Pa
         ("report", "--date", "0001-01-01"),
         ("preview", "--out", "x", "--date", "0001-01-01"),
         ("preview", "--out", "x", "--mail", "nope"),
+        ("preview", "--out", "x", "--mail", "confirm", "--topics", "robots"),
+        ("preview", "--out", "x", "--subscriber", "ann@example.org", "--topics", "robots"),
         ("bounces", "."),
         ("web", "--port", "99999"),
         ("up", "--port", "0"),
@@ -88,6 +90,23 @@ def test_it_calls_misuse_by_its_name(arguments: tuple[str, ...]) -> None:
     result = digest(*arguments)
     assert result.exit_code == 2
     assert "Error: " in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("report", "--date", "9.6."), "--date': '9.6.' is no day. Write it like 2026-06-09."),
+        (("run", "--now", "soon"), "--now': 'soon' is no instant. Write it like 2026-06-09T07:00:00Z."),
+    ],
+)
+def test_it_says_how_to_write_a_day_or_an_instant(arguments: tuple[str, ...], says: str) -> None:
+    assert says in digest(*arguments).output
+
+
+@pytest.mark.usefixtures("migrated")
+def test_it_says_where_a_sample_was_written(tmp_path: Path) -> None:
+    told = json.loads(digest("preview", "--mail", "confirm", "--out", str(tmp_path), "--json").stdout)
+    assert [(tmp_path / f"{name}.eml").is_file() for name in told["mails"]] == [True]
 
 
 @pytest.mark.parametrize(
@@ -175,4 +194,10 @@ def test_it_says_that_a_port_is_taken(command: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         result = digest(command, "--port", str(taken.getsockname()[1]))
     assert result.exit_code == 1
-    assert "give another --port" in result.output
+    assert "Stop the program that listens there, or give another --port" in result.output
+
+
+def test_it_says_that_an_address_is_not_of_this_machine() -> None:
+    result = digest("up", "--host", "192.0.2.1")
+    assert result.exit_code == 1
+    assert "Give another --port or --host" in result.output

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,16 @@ def test_it_names_bad_rows_by_their_line_and_takes_the_others(tmp_path: Path) ->
     assert done.exit_code == 1
     told = json.loads(done.stdout)
     assert (told["rows"], told["added"], [one["line"] for one in told["bad"]]) == (3, 1, [3, 4])
+
+
+def test_it_refuses_a_file_without_addresses_in_a_sentence_alone(tmp_path: Path) -> None:
+    (tmp_path / "readers.csv").write_bytes(b"name\nAnn\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "digest", "subscribers", "import", "readers.csv"], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "names no column `email`" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_it_keeps_where_readers_came_from_as_their_consent() -> None:
