@@ -22,9 +22,9 @@ def greedy(
 
     `scores` readers x papers, -inf for what a reader must not get; `likeness` papers x papers in 0..1; `sizes`
     (readers,). Maximal marginal relevance (Carbonell and Goldstein 1998): the likest chosen paper costs `strength`
-    standard deviations of the reader's own scores times the likeness. `interests` (readers x papers) number the topic
-    that each paper serves, -1 for none: every paper chosen puts the others on its topic back by `turn` deviations, and
-    those on no topic with them, or they would walk in while topics wait for one another.
+    standard deviations of the reader's own scores times the likeness. `interests` (readers x papers) number the interest
+    that each paper serves, -1 for none: every paper chosen puts the others of its interest back by `turn` deviations, and
+    those of none with them, or they would walk in while interests wait for one another.
     """
     readers, papers = scores.shape
     longest = int(min(sizes.max(initial=0), papers))

@@ -57,7 +57,10 @@ class Parameters:
     second_chances_a_day: int = 5
     # choice
     diversity: float = 0.5  # standard deviations that a paper just like one already chosen is put back
-    turn: float = 0.35  # and one on a topic for each paper chosen on that topic, so that every topic gets its turn
+    turn: float = 0.35  # and one on an interest for each paper chosen on it, so that every interest gets its turn
+    topics_alike: float = 0.5  # cosine of the smooth parts from which two topics are one interest
+    likes_alike: float = 0.25  # and a liked paper belongs to a topic, or to other liked papers
+    interest_fit: float = 0.25  # cosines of the smooth and the sharp parts, together, from which a paper serves one
     follow_score: float = 100.0
 
 

@@ -10,10 +10,10 @@ from functools import cached_property
 import numpy as np
 
 from digest.papers.paper import Paper
-from digest.ranking import diversity, profile, trending, wishes
+from digest.ranking import diversity, interests, profile, trending, wishes
 from digest.ranking.algebra import Floats
 from digest.ranking.choice import Choice, Reason, ReasonKind
-from digest.ranking.evidence import Evidence, Places, gather
+from digest.ranking.evidence import Places, gather
 from digest.ranking.explain import Shares, choice
 from digest.ranking.profile import Profile
 from digest.ranking.space import Shelf, Space
@@ -135,33 +135,19 @@ def _rank_chunk(day: Day, readers: Sequence[Reader], now: datetime) -> list[tupl
         for position, reasons in pins.items():
             line[position] += day.space.parameters.follow_score * len(reasons)
         line[_barred(day, reader)] = diversity.NEVER
-    picked = _picked(day, scores, asked, found)
     shares = Shares.of(found, factors, day.rows, day.space, day.shelf.titles)
+    picked = _picked(day, scores, asked, shares)
     return [
         _explained(day, reader, line[line >= 0], pins, shares)
         for reader, (line, pins) in enumerate(zip(picked, follows, strict=True))
     ]
 
 
-def _picked(day: Day, scores: Floats, asked: Sequence[Preferences], found: Evidence) -> Places:
+def _picked(day: Day, scores: Floats, asked: Sequence[Preferences], shares: Shares) -> Places:
     parameters = day.space.parameters
     sizes = np.array([max(preferences.size, 0) for preferences in asked], np.int64)
-    return diversity.greedy(scores, day.likeness, sizes, parameters.diversity, _interests(day, found), parameters.turn)
-
-
-def _interests(day: Day, found: Evidence) -> Places:
-    """Which of a reader's topics each paper serves best, readers x papers; -1 where there are not two to choose from."""
-    served = np.full((found.weights.shape[0], len(day.papers)), -1, np.int64)
-    counts = found.topic_counts
-    if counts.max(initial=0) < 2:
-        return served
-    rows = found.rows[: len(found.topics)]
-    fits = profile.finish(rows, np.zeros(len(rows), np.float32), day.space) @ day.rows.T
-    for count in np.unique(counts[counts >= 2]):
-        readers = np.flatnonzero(counts == count)
-        own = fits[found.weights.indices[found.weights.indptr[readers][:, None] + np.arange(count)]]
-        served[readers] = np.where(own.max(1) > 0, own.argmax(1), -1)
-    return served
+    turns = interests.served(shares.evidence, shares.fits[:2].sum(0), day.space.bounds[0], parameters)
+    return diversity.greedy(scores, day.likeness, sizes, parameters.diversity, turns, parameters.turn)
 
 
 def _barred(day: Day, reader: Reader) -> list[int]:

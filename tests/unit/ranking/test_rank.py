@@ -16,7 +16,7 @@ from digest.ranking.rank import Day, Reader, prepare, rank
 from digest.ranking.space import Space
 from digest.ranking.votes import Signal, Vote
 from digest.subscribers.subscriber import Preferences
-from tests.unit.ranking.papers import NOW, paper, profile_of, theme_of, themed
+from tests.unit.ranking.papers import NOW, THEMES, paper, profile_of, theme_of, themed
 
 OLD = themed(200)
 MODEL = TextModel.fit(OLD, "1")
@@ -200,3 +200,18 @@ def test_it_names_the_liked_papers_that_did_most_and_sums_up_the_rest() -> None:
     assert len(named) == 2
     assert {r.paper_id for r in named} <= {p.id for p in liked}
     assert [r.detail for r in told if r.kind is ReasonKind.LIKED and not r.paper_id] == [""]
+
+
+def test_it_gives_one_topic_beside_nine_of_one_theme_its_turn() -> None:
+    many = [paper(4000 + n, f"Video diffusion frames {n}", THEMES["video"]) for n in range(30)]
+    words = "video;diffusion;video diffusion;text to video;frames;video synthesis;temporal consistency;video frames"
+    found = one(day([*NEW, *many]), Preferences(topics=(*words.split(";"), "protein"), size=10))
+    assert {c.paper_id for c in found} & {p.id for p in NEW if theme_of(p) == "protein"}
+
+
+def test_it_gives_a_few_votes_among_many_on_one_theme_their_turn() -> None:
+    many = [paper(4000 + n, f"Video diffusion frames {n}", THEMES["video"]) for n in range(30)]
+    votes = up(*of_theme("video"), *of_theme("protein")[:2])
+    found = one(day([*NEW, *many]), Preferences(size=10), votes)
+    assert {c.paper_id for c in found} & {p.id for p in NEW if theme_of(p) == "protein"}
+    assert sum(c.paper_id >= 4000 for c in found) >= 5
