@@ -69,6 +69,7 @@ STOP_WORDS = frozenset(
 )
 _PART = re.compile(r'(-?)"([^"]*)"|(\S+)')
 _WORD = re.compile(r"[^\W_]+")
+_SHORT_FORM = re.compile(r"(?!.*ss$)[b-df-hj-np-tv-xz]{3,}")  # LLM, CNNs: letters that no vowel joins
 _ENDINGS = (
     "ations",
     "ation",
@@ -126,9 +127,18 @@ def fold(text: str) -> tuple[str, ...]:
 def stem(word: str) -> str:
     """The beginning that the forms of a word share, for marking hits: training, trained -> train."""
     for ending in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= 4:
+        if word.endswith(ending) and len(word) - len(ending) >= (3 if ending == "s" else 4):
             return word[: -len(ending)]
     return word
+
+
+def other_number(phrase: tuple[str, ...]) -> tuple[str, ...]:
+    """The phrase with its short forms in plural, or no longer in it: `llms agent` for `llm agent`; itself without any."""
+    return tuple(_other_number(word) if _SHORT_FORM.fullmatch(word) else word for word in phrase)
+
+
+def _other_number(word: str) -> str:
+    return word[:-1] if word.endswith("s") else word + "s"
 
 
 @dataclass(frozen=True, slots=True)

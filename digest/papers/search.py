@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Float, Select, column, func, literal_column, select, table
@@ -13,7 +15,7 @@ from digest.db.fulltext import FTS_COLUMN, FTS_TABLE, WEIGHTS
 from digest.db.tables import papers
 from digest.papers.archive import Page
 from digest.papers.paper import Paper
-from digest.papers.query import MOST_WORDS, STOP_WORDS, Query, fold
+from digest.papers.query import MOST_WORDS, STOP_WORDS, Query, fold, other_number
 from digest.papers.store import load_papers
 
 _CLASS_WEIGHTS = "'{0.1, 0.2, 0.6, 1.0}'::float4[]"  # D abstract, C keywords, B people, A title
@@ -55,7 +57,7 @@ def akin(connection: Connection, paper: Paper, limit: int = 60) -> tuple[Paper, 
         return ()
     others = select(papers.c.id).where(papers.c.id != paper.id, papers.c.withdrawn_at.is_(None))
     between = " or " if is_postgresql(connection) else " OR "
-    matching, rank = _matched(connection, others, between.join(f'"{word}"' for word in words))
+    matching, rank = _matched(connection, others, [between.join(f'"{word}"' for word in words)])
     return _read(connection, matching.order_by(rank, papers.c.id.desc()).limit(limit))
 
 
@@ -66,28 +68,39 @@ def _read(connection: Connection, found: Select[Any]) -> tuple[Paper, ...]:
     return tuple(stored[one] for one in ids)
 
 
-def _matched(connection: Connection, rows: Select[Any], spelt: str) -> tuple[Select[Any], ColumnElement[Any]]:
-    """The rows that have the words, and what to order them by."""
+def _matched(connection: Connection, rows: Select[Any], spelt: Sequence[str]) -> tuple[Select[Any], ColumnElement[Any]]:
+    """The rows that match every part of what is spelt for their database, and what to order them by."""
     if is_postgresql(connection):
         words: ColumnElement[Any] = literal_column(f"papers.{FTS_COLUMN}")
-        asked = func.websearch_to_tsquery(literal_column("'english'"), spelt)
+        asked: ColumnElement[Any] = reduce(
+            lambda one, other: one.op("&&")(other),
+            [func.websearch_to_tsquery(literal_column("'english'"), part) for part in spelt],
+        )
         weights: ColumnElement[Any] = literal_column(_CLASS_WEIGHTS)
         return rows.where(words.op("@@")(asked)), func.ts_rank(weights, words, asked, _BY_LOG_LENGTH).desc()
     index = table(FTS_TABLE, column("rowid"))
     rank: ColumnElement[Any] = literal_column(f"bm25({FTS_TABLE}, {', '.join(map(str, WEIGHTS))})", Float)
     joined = rows.join_from(papers, index, index.c.rowid == papers.c.id)
-    return joined.where(literal_column(FTS_TABLE).op("MATCH")(spelt)), rank
+    return joined.where(literal_column(FTS_TABLE).op("MATCH")(" AND ".join(spelt))), rank
 
 
-def spelt_for_postgresql(query: Query) -> str:
-    """For websearch_to_tsquery; words are letters and digits only, so nothing typed is an operator."""
-    return " ".join([_quoted(phrase) for phrase in query.wanted] + ["-" + _quoted(phrase) for phrase in query.unwanted])
+def spelt_for_postgresql(query: Query) -> list[str]:
+    """For websearch_to_tsquery; words are letters and digits only, so nothing typed is an operator.
+
+    Its stemmer takes no plural from a word without a vowel, as FTS5's does, so LLM and LLMs are both asked for.
+    """
+    wanted = [" or ".join(map(_quoted, _both_numbers(phrase))) for phrase in query.wanted]
+    return wanted + [f"-{_quoted(one)}" for phrase in query.unwanted for one in _both_numbers(phrase)]
 
 
-def spelt_for_sqlite(query: Query) -> str:
+def _both_numbers(phrase: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    return tuple(dict.fromkeys((phrase, other_number(phrase))))
+
+
+def spelt_for_sqlite(query: Query) -> list[str]:
     """For FTS5's MATCH. https://sqlite.org/fts5.html#full_text_query_syntax"""
     wanted = " AND ".join(_quoted(phrase) for phrase in query.wanted)
-    return f"({wanted})" + "".join(f" NOT {_quoted(phrase)}" for phrase in query.unwanted)
+    return [f"({wanted})" + "".join(f" NOT {_quoted(phrase)}" for phrase in query.unwanted)]
 
 
 def _quoted(phrase: tuple[str, ...]) -> str:

@@ -63,6 +63,17 @@ def test_it_finds_the_same_on_both_databases(stored: Engine) -> None:
         assert [(typed, set(titles(connection, typed))) for typed, _ in EXPECTED] == EXPECTED
 
 
+def test_it_finds_a_short_form_in_both_numbers(stored: Engine) -> None:
+    with stored.begin() as connection:
+        list_paper(connection, "2606.00004", title="LLMs that plan", abstract="")
+        list_paper(connection, "2606.00005", title="One LLM plans", abstract="")
+    both = {"LLMs that plan", "One LLM plans"}
+    with stored.connect() as connection:
+        for typed in ("LLM", "LLMs", "plan LLM", "planning LLMs"):
+            assert set(titles(connection, typed)) == both
+        assert not both & set(titles(connection, "plan -LLM"))
+
+
 HOSTILE = ['"', "a* OR", "NEAR(", "x:y^2", "100%", "_%", "'; DROP TABLE papers; --", "(((", "\\", "-", "AND NOT", "😀"]
 
 

@@ -26,8 +26,19 @@ def test_it_parts_hyphens_and_drops_accents() -> None:
 
 def test_it_leaves_no_operator_in_the_databases_own_spelling() -> None:
     query = parse('NEAR(a b) OR title:x* AND "c" -"d e"')
-    assert spelt_for_sqlite(query) == '("near a" AND "b" AND "title x" AND "c") NOT "d e"'
-    assert spelt_for_postgresql(query) == '"near a" "b" "title x" "c" -"d e"'
+    assert spelt_for_sqlite(query) == ['("near a" AND "b" AND "title x" AND "c") NOT "d e"']
+    assert spelt_for_postgresql(query) == ['"near a"', '"b"', '"title x"', '"c"', '-"d e"']
+
+
+def test_it_asks_postgresql_for_both_numbers_of_a_word_without_a_vowel() -> None:
+    assert spelt_for_postgresql(parse('LLM "small CNNs" -GPTs CSS')) == [
+        '"llm" or "llms"', '"small cnns" or "small cnn"', '"css"', '-"gpts"', '-"gpt"'
+    ]  # fmt: skip
+
+
+def test_it_marks_a_short_form_in_both_numbers() -> None:
+    for typed, text in (("LLM", "Two LLMs"), ("LLMs", "An LLM")):
+        assert [run.text for run in mark(text, parse(typed)) if run.is_hit] == [text.split()[-1]]
 
 
 def test_it_marks_all_forms_of_a_word_and_keeps_the_text() -> None:
