@@ -32,9 +32,9 @@ class Parameters:
     passed_weight: float = 0.3  # all papers passed over together, as a share of all that is liked or declared
     half_life_days: float = 180.0
     sharp_start: float = (
-        1.5  # the likes that everyone is taken to have, so that a topic is read sharply from the first day
+        4.5  # the likes that everyone is taken to have, so that a topic is read sharply from the first day
     )
-    sharp_after: float = 5.0  # liked papers after which the sharp part weighs as much as the smooth one
+    sharp_after: float = 9.0  # liked papers after which the sharp part weighs as much as the smooth one
     # other readers
     crowd_rank: int = 320
     crowd_half: float = 11_000.0  # likes of other readers after which the co-read part has half of its weight

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import scipy.sparse as sp
@@ -141,9 +142,20 @@ class Space:
         found = {topic: row for topic in topics if (row := self._topics.get(topic)) is not None}
         fresh = [topic for topic in dict.fromkeys(topics) if topic not in found]
         if fresh:
-            found |= zip(fresh, self.asked_rows(self.model.topics(fresh)), strict=True)
+            found |= zip(fresh, self._read(fresh), strict=True)
             self._topics |= found
         return np.array([found[topic] for topic in topics], np.float32).reshape(len(topics), self.width)
+
+    def _read(self, topics: Sequence[str]) -> Floats:
+        """Rows of topics; that of a short form of several long forms stands half way between them, however long each is."""
+        senses = [self.model.senses(topic) for topic in topics]
+        read = [
+            [f"{topic} ({sense})" for sense in own] if len(own) > 1 else [topic]
+            for topic, own in zip(topics, senses, strict=True)
+        ]
+        rows = self.asked_rows(self.model.topics(list(chain.from_iterable(read))))
+        rows = np.add.reduceat(rows, np.cumsum([0, *map(len, read[:-1])]))
+        return np.hstack([unit(rows[:, part]) for part in self.bounds])
 
     def meant(self, topics: tuple[str, ...]) -> tuple[str, ...]:
         """A reader's topics; a short form of several long forms with the one that stands nearest to the other topics."""

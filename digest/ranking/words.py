@@ -101,8 +101,9 @@ def paper_terms(paper: Paper, parameters: Parameters = DEFAULT) -> Counter[str]:
 def acronyms(texts: Sequence[str], forms: int = 2) -> dict[str, list[str]]:
     """What each short form stands for, as papers spell it out: `large language models (LLMs)` gives llm.
 
-    Returns stemmed short form -> stemmed long forms, those met most often; only where the initials agree. What papers
-    mostly write small is a word: one that calls its method CODE must not change what code means to a reader.
+    Returns stemmed short form -> stemmed long forms, only where the initials agree; a long form met less than half as
+    often as the first is a slip or somebody's own. What papers mostly write small is a word: one that calls its method
+    CODE must not change what code means to a reader.
     """
     met: dict[str, Counter[str]] = {}
     for text in texts:
@@ -111,7 +112,8 @@ def acronyms(texts: Sequence[str], forms: int = 2) -> dict[str, list[str]]:
             if long:
                 met.setdefault(stem(plain(match.group(2))), Counter())[long] += 1
     small = _written_small(texts, met.keys())
-    return {short: [long for long, _ in met[short].most_common(forms)] for short in met if short not in small}
+    found = {short: longs.most_common(forms) for short, longs in met.items() if short not in small}
+    return {short: [long for long, n in ranked if 2 * n >= ranked[0][1]] for short, ranked in found.items()}
 
 
 def _written_small(texts: Iterable[str], shorts: AbstractSet[str]) -> set[str]:
@@ -125,11 +127,12 @@ def _written_small(texts: Iterable[str], shorts: AbstractSet[str]) -> set[str]:
 
 
 def _long_form(before: str, short: str) -> str:
-    letters = plain(short).rstrip("s") if short[-1] == "s" and short[:-1].isupper() else plain(short)
-    letters = letters.replace("-", "")
+    bare = short[:-1] if short[-1] == "s" and short[:-1].isupper() else short
+    capitals = "".join(letter for letter in bare if letter.isupper())  # NeRF: neural radiance fields
     pieces: Sequence[str] = [p for p in re.split(r"[ \-]+", plain(before)) if p]
-    for skip_small in (False, True):
-        chosen = [p for p in pieces if not (skip_small and p in _STOP)][-len(letters) :]
-        if len(letters) > 1 and "".join(p[0] for p in chosen) == letters:
-            return " ".join(stem(p) for p in chosen)
+    for letters in (plain(bare).replace("-", ""), plain(capitals)):
+        for skip_small in (False, True):
+            chosen = [p for p in pieces if not (skip_small and p in _STOP)][-len(letters) :]
+            if len(letters) > 1 and "".join(p[0] for p in chosen) == letters:
+                return " ".join(stem(p) for p in chosen)
     return ""

@@ -33,6 +33,24 @@ def test_it_reads_short_forms_where_the_initials_agree() -> None:
     assert found == {"llm": ["large language model"], "moe": ["mixture of expert"]}
 
 
+@pytest.mark.parametrize(
+    ("text", "short", "long"),
+    [
+        ("neural radiance fields (NeRFs)", "nerf", "neural radiance field"),
+        ("low-rank adaptation (LoRA)", "lora", "low rank adaptation"),
+        ("chain of thought (CoT)", "cot", "chain of thought"),
+    ],
+)
+def test_it_reads_short_forms_by_their_capitals(text: str, short: str, long: str) -> None:
+    assert words.acronyms([f"We use {text}."]) == {short: [long]}
+
+
+def test_it_leaves_out_long_forms_that_hardly_anybody_means() -> None:
+    often = ["automatic speech recognition (ASR)"] * 5 + ["attack success rate (ASR)"] * 2
+    assert words.acronyms(often) == {"asr": ["automatic speech recognition"]}
+    assert len(words.acronyms([*often, often[-1]])["asr"]) == 2
+
+
 def test_it_takes_what_papers_write_small_for_a_word() -> None:
     named = "We call confident ordinary differential editing (CODE) and retrieval augmented generation (RAG) new."
     found = words.acronyms([named, "They write code.", "Our code is long.", "RAG finds it.", "A rag is cloth."])
@@ -239,6 +257,13 @@ def test_it_reads_a_short_form_as_the_other_topics_suggest() -> None:
     found = gather([Preferences(topics=("XY", "docking"))], [None], [[]], space, space.shelf(), NOW)
     assert found.topics == ("XY", "docking")
     assert found.rows[0] == pytest.approx(protein)
+
+
+def test_it_stands_half_way_between_the_long_forms_of_a_short_form() -> None:
+    long = "video diffusion generation temporal consistency text to video synthesis"
+    space = Space.of(replace(MODEL, acronyms={"xy": [long, "protein folding"]}))
+    both, video, protein = space.topic_rows(["XY", "video diffusion synthesis", "protein folding"])
+    assert both @ video == pytest.approx(both @ protein, rel=0.2)
 
 
 def test_it_hears_the_rare_word_of_a_topic() -> None:
