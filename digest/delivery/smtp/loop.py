@@ -84,8 +84,8 @@ class Loop:
             while self._waiting:
                 for descriptor, _ in self._epoll.poll(self._patience()):
                     self._wake(descriptor)
-                while self._called:
-                    self._wake(self._called.popleft())
+                    self._wake_called()
+                self._wake_called()
                 if monotonic() >= self._soonest:
                     self._wake_late()
         finally:
@@ -96,6 +96,10 @@ class Loop:
     def call(self, name: Hashable) -> None:
         """Wake whoever waits for `name`, if anybody does."""
         self._called.append(name)
+
+    def _wake_called(self) -> None:
+        while self._called:
+            self._wake(self._called.popleft())
 
     def _patience(self) -> float:
         return 0 if self._called else min(max(0, self._soonest - monotonic()), _LONGEST_SECONDS)
@@ -158,3 +162,9 @@ class Places:
             first = self._queue.popleft()
             self._held[first] = monotonic()
             self._loop.call(first)
+
+    async def let_pass(self) -> None:
+        """Whoever was given a place goes on before us."""
+        us = object()
+        self._loop.call(us)
+        await _happens(us, 0, math.inf)

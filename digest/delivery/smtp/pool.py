@@ -169,6 +169,7 @@ class _Line:
                 envelope = mail if isinstance(mail, Envelope) else mail()
                 if envelope is not None:
                     await self._send(connection, envelope)
+                    await self._dots.let_pass()  # the next dot is on its way while our next mail is made
 
     async def _ready(self) -> Connection:
         if self.connection and self.connection.carried >= self._server.messages_per_connection:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event, Lock
 
@@ -124,6 +126,25 @@ def test_it_leaves_few_mails_in_doubt_at_once(most: int) -> None:
     with fake_server() as fake, Pool(at(fake), 8, most) as pool:
         pool.send(mails(60), lambda number, _: in_doubt.remove(number), before_dot=before_dot)
         assert len(fake.mails) == 60
+
+
+def test_it_sends_the_next_dot_before_it_makes_another_mail() -> None:
+    done: list[str] = []
+
+    def one(mail: Envelope) -> Envelope:
+        time.sleep(0.005)  # meanwhile others have written theirs, and wait for their turn to end them
+        done.append(f"made {mail.id}")
+        return mail
+
+    with fake_server() as fake, Pool(at(fake), 4) as pool:
+        pool.send(
+            [partial(one, mail) for mail in mails(20)],
+            lambda number, _: done.append(f"reply {number}"),
+            before_dot=lambda number: done.append(f"dot {number}"),
+        )
+        assert len(fake.mails) == 20
+    after_replies = [done[place + 1] for place, what in enumerate(done[:-1]) if what.startswith("reply")]
+    assert sum(what.startswith("dot") for what in after_replies) >= 12
 
 
 def test_it_lets_no_other_connection_wait_for_a_silent_server(monkeypatch: pytest.MonkeyPatch) -> None:
