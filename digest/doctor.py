@@ -91,6 +91,7 @@ def _all(install: Install) -> Iterator[Finding]:
         for check in (_clock_skew, _beat, _sending, _digests, _letters, _welcome):
             yield check(install)
         yield from _sources(install)
+    yield from _maildir(settings)
     yield _disk(settings)
     yield from _smtp(install)
     yield from _dns(settings)
@@ -260,6 +261,13 @@ def _sources(install: Install) -> Iterator[Finding]:
             yield Finding(
                 f"source {name}", Grade.OK, f"last read {one.last_success_at:%Y-%m-%d %H:%M} UTC; {one.last_reason}"
             )
+
+
+def _maildir(settings: Settings) -> Iterator[Finding]:
+    folder = settings.bounce_maildir
+    if folder is not None and not (folder / "new").is_dir():
+        remedy = "Correct DIGEST_BOUNCE_MAILDIR, or have the mail server make the maildir there."
+        yield Finding("maildir", Grade.FAIL, f"{folder} has no folder new/", remedy)
 
 
 def _disk(settings: Settings) -> Finding:

@@ -10,7 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from email.utils import parseaddr
 from functools import cached_property
@@ -175,7 +175,10 @@ class Settings(BaseModel):
     @classmethod
     def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
-            ip_network(network, strict=False)
+            try:
+                ip_network(network, strict=False)
+            except ValueError:
+                raise ValueError(f"{network!r} is no network; use one like 10.0.0.0/8 or 2001:db8::/32") from None
         return value
 
     @field_validator("arxiv_categories")
@@ -217,8 +220,8 @@ class Settings(BaseModel):
     @field_validator("warm_up_from")
     @classmethod
     def _check_day(cls, value: str) -> str:
-        if value:
-            datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC)
+        if value and not _is_day(value):
+            raise ValueError("use a day like 2026-06-09")
         return value
 
     @model_validator(mode="after")
@@ -261,6 +264,13 @@ class Settings(BaseModel):
     def masked(self) -> dict[str, str]:
         """Name -> value for people to read, secrets and passwords in URLs masked."""
         return {PREFIX + name.upper(): mask(getattr(self, name)) for name in type(self).model_fields}
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def mask(value: object) -> str:

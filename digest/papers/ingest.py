@@ -56,12 +56,16 @@ class DayReport:
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What one run of one source came to. `reason` says why nothing was asked; `completed` papers got arXiv's own text."""
+    """What one run of one source came to. `reason` says why nothing was asked; `completed` papers got arXiv's own text.
+
+    `is_paused`: it failed a while ago and is left alone for now.
+    """
 
     source: str
     days: tuple[DayReport, ...] = ()
     reason: str = ""
     completed: int = 0
+    is_paused: bool = False
 
     @property
     def new(self) -> int:
@@ -69,7 +73,7 @@ class IngestReport:
 
     @property
     def ok(self) -> bool:
-        return not any(day.outcome is RunOutcome.FAILED for day in self.days)
+        return not self.is_paused and not any(day.outcome is RunOutcome.FAILED for day in self.days)
 
     def to_json(self) -> dict[str, Any]:
         keys = ("fetched", "new", "revised", "known", "skipped")
@@ -140,7 +144,7 @@ def ingest_from(
     if days is None:
         with reading(engine).begin() as connection:
             if waits := record.pause(connection, source.name, now):
-                return IngestReport(source.name, reason=waits)
+                return IngestReport(source.name, reason=waits, is_paused=True)
             read = record.days_read(connection, source.name, now)
         try:
             days = source.due_days(read, now)

@@ -283,7 +283,10 @@ def pause(connection: Connection, source: str, now: datetime) -> str:
         or not last.started_at <= now < last.retry_at
     ):
         return ""
-    return f"failed ({last.reason}); asked again after {last.retry_at:%Y-%m-%d %H:%M} UTC"
+    return (
+        f"failed ({last.reason}); asked again after {last.retry_at:%Y-%m-%d %H:%M} UTC, "
+        f"or now by `digest ingest --source {source} --date {last.asked_on}`"
+    )
 
 
 def advance_watermark(connection: Connection, source: Source, now: datetime) -> date | None:

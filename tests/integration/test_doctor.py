@@ -67,3 +67,8 @@ def test_it_fails_where_beat_is_silent_and_no_source_was_read(settings: Settings
     failed = {name for name, grade in grades(found).items() if grade is Grade.FAIL}
     assert failed == {"beat", "source huggingface"}
     assert said(found, "ledger") == "no digest yet"
+
+
+def test_it_fails_where_the_maildir_of_returned_mail_is_none(settings: Settings, tmp_path: Path) -> None:
+    found = examine(settings.model_copy(update={"bounce_maildir": tmp_path / "elsewhere"}))
+    assert said(found, "maildir") == f"{tmp_path}/elsewhere has no folder new/"

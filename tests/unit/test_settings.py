@@ -34,6 +34,8 @@ def test_it_reads_a_secret_from_a_file(tmp_path: Path) -> None:
         ("SMTP_PORT", "x", "DIGEST_SMTP_PORT=x"),
         ("DATABASE_URL", "mysql://a:hush@db/x", "use sqlite:///"),
         ("CLOCK", "yesterday", "use an instant"),
+        ("WARM_UP_FROM", "soon", "use a day like 2026-06-09"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "'proxy' is no network; use one like"),
         ("SECRET_KEY", "short", "32 characters"),
         ("SECRET_KEY", "demo-" + KEY, "demo secret"),
         ("MAIL_FROM", "a\r\nBcc: x@example.org", "Name <name@example.org>"),

@@ -148,7 +148,8 @@ def test_it_stores_a_failure_with_its_reason_and_asks_again_later(engine: Engine
     )
     waiting = run(engine, source.say(PAPER), days=None, now=NOW + timedelta(minutes=4))
     assert "503" in waiting.reason
-    assert not waiting.days
+    assert "digest ingest --source huggingface --date 2026-06-09" in waiting.reason
+    assert (waiting.days, waiting.ok) == ((), False)
     assert run(engine, source, days=None, now=NOW + timedelta(minutes=6)).new == 1
 
 
