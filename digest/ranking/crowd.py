@@ -119,8 +119,8 @@ class Crowd:
 
     @classmethod
     def load(cls, path: Path, parameters: Parameters = DEFAULT) -> Crowd:
-        """Raises OSError, ValueError or KeyError when the file is absent or not one that `save` wrote."""
-        with np.load(path, allow_pickle=False) as stored:
+        """Raises OSError, ValueError, KeyError, EOFError or BadZipFile when the file is absent or not one that `save` wrote."""
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             about = json.loads(stored["about"].tobytes())
             mapping, factors = stored["mapping"].astype(np.float32), stored["factors"].astype(np.float32)
             csr = stored["values"].astype(np.float32), stored["columns"], stored["starts"]

@@ -207,8 +207,8 @@ class TextModel:
     def load(cls, path: Path, parameters: Parameters = DEFAULT, embedder: Embedder | None = None) -> TextModel:
         """`embedder` is used where the model was fitted with it, else from the next fit on.
 
-        Raises OSError, ValueError or KeyError when the file is absent or not one that `save` wrote."""
-        with np.load(path, allow_pickle=False) as stored:
+        Raises OSError, ValueError, KeyError, EOFError or BadZipFile when the file is absent or not one that `save` wrote."""
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             about = json.loads(stored["about"].tobytes())
             vocabulary = {term: i for i, term in enumerate(about["vocabulary"])}
             directions = stored["directions"].astype(np.float32)

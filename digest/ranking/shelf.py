@@ -24,6 +24,7 @@ from digest.ranking.space import Space
 log = structlog.get_logger(__name__)
 
 KEPT = 3  # versions; old workers may still be ranking with the last but one
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, BadZipFile)  # what files of other forms, or half of one, raise
 FEWEST_PAPERS = 50  # below this a model is fitted on the spot from what is there
 
 
@@ -41,6 +42,7 @@ class ModelShelf:
     def __init__(self, engine: Engine, folder: Path, embeddings: Path | None = None) -> None:
         self._engine, self._folder, self._embeddings = engine, folder, embeddings
         self._loaded: tuple[int, Space] | None = None
+        self._copied: set[int] = set()
 
     def newest_fit(self) -> Fit | None:
         """The newest fit that can be read."""
@@ -61,19 +63,31 @@ class ModelShelf:
             try:
                 if self._loaded is None or self._loaded[0] != version:
                     self._loaded = version, self._load(version)
-            except (OSError, ValueError, KeyError, BadZipFile) as error:
+            except UNREADABLE as error:
                 log.warning("model.unreadable", version=version, error=str(error)[:200])
             else:
                 yield self._loaded[1], Fit(*fit)
 
     def _load(self, version: int) -> Space:
+        """From the local copy; one that is absent or damaged is replaced, once."""
+        try:
+            return self._read(version)
+        except UNREADABLE:
+            if version in self._copied:
+                raise
+            self._copy(version)
+            return self._read(version)
+
+    def _read(self, version: int) -> Space:
         text_path, crowd_path = self._paths(version)
-        if not (text_path.exists() and crowd_path.exists()):
-            with reading(self._engine).connect() as connection:
-                row = connection.execute(select(models.c.text, models.c.crowd).where(models.c.version == version)).one()
-            self._write(text_path, row.text)
-            self._write(crowd_path, row.crowd)
         return Space.of(TextModel.load(text_path, embedder=self._embedder), Crowd.load(crowd_path))
+
+    def _copy(self, version: int) -> None:
+        with reading(self._engine).connect() as connection:
+            row = connection.execute(select(models.c.text, models.c.crowd).where(models.c.version == version)).one()
+        for path, content in zip(self._paths(version), row, strict=True):
+            self._write(path, content)
+        self._copied.add(version)
 
     @cached_property
     def _embedder(self) -> Embedder | None:
@@ -94,7 +108,8 @@ class ModelShelf:
         sizes = {"papers": len(papers), "likes": len(likes)}
         row = {"version": version, "fitted_at": now, **sizes, "text": contents[0], "crowd": contents[1]}
         with self._engine.begin() as connection:
-            if not connection.execute(insert(connection, models).on_conflict_do_nothing(), row).rowcount:
+            new = insert(connection, models).on_conflict_do_nothing().returning(models.c.version)
+            if connection.execute(new, row).first() is None:  # rowcount says -1 on PostgreSQL, whatever came of it
                 return None
             connection.execute(delete(models).where(models.c.version <= version - KEPT))
         for path, content in zip(self._paths(version), contents, strict=True):
