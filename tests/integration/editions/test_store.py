@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 from sqlalchemy import Engine
 
@@ -51,3 +51,18 @@ def test_it_makes_a_pick_once_for_all_who_get_it_for_the_same_reasons(engine: En
 def freeze_one(engine: Engine, planned: Planned, paper: Paper, reason: Reason) -> None:
     edition = build(planned, [Choice(paper.id, 0.25, (reason,))], {paper.id: paper}, {}, 1, NOW, "", {})
     assert store.freeze(engine, "w", [(planned, edition, "")], NOW) == 1
+
+
+def test_it_knows_what_a_reader_was_sent_lately(engine: Engine) -> None:
+    with engine.begin() as connection:
+        ann, bob = (add_subscriber(connection, f"{name}@example.org") for name in ("ann", "bob"))
+        paper = add_paper(connection)
+        known = load_papers(connection, [paper])
+    plan(engine, NOW)
+    for planned in store.claim_planned(engine, "w", 10, NOW):
+        if planned.subscriber_id == ann:
+            freeze_one(engine, planned, known[paper], Reason(ReasonKind.TRENDING, 0.25, "5"))
+            sent = planned
+    with engine.connect() as connection:
+        assert store.load_seen(connection, [ann, bob], sent.dated_on) == {ann: {paper: sent.id}}
+        assert store.load_seen(connection, [ann, bob], sent.dated_on + timedelta(days=1)) == {}
