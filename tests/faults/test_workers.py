@@ -194,9 +194,11 @@ def database_down(pg: Engine) -> Iterator[None]:
     """Nobody gets a connection, and those who have one lose it."""
     with _administrator(pg) as connection:
         connection.execute(text(f"ALTER DATABASE {pg.url.database} ALLOW_CONNECTIONS false"))
-        cut_all(pg)
-        yield
-        connection.execute(text(f"ALTER DATABASE {pg.url.database} ALLOW_CONNECTIONS true"))
+        try:
+            cut_all(pg)
+            yield
+        finally:
+            connection.execute(text(f"ALTER DATABASE {pg.url.database} ALLOW_CONNECTIONS true"))
 
 
 def cut_all(pg: Engine) -> None:
@@ -242,7 +244,7 @@ def test_it_comes_back_when_the_database_does(pg: Engine, tmp_path: Path, saw: S
     assert sent_meanwhile == 0
     assert statuses(pg) == {"submitted": 2_000}
     assert (found["lost"], found["dup_forbidden"]) == (0, 0)
-    assert found["dup_excused_same_bytes"] == found["excused"] <= 2 * 4 * 5
+    assert found["dup_excused_same_bytes"] == found["excused"] <= 2 * 5  # one a sender and outage (MOST_IN_DOUBT)
 
 
 def test_it_mails_once_with_two_beats_and_every_task_ten_times(
