@@ -233,7 +233,7 @@ subscribers = Table(
     Column("soft_bounces", Float, nullable=False, default=0.0),
     Column("soft_bounced_at", UtcDateTime),
     Column("feedback_at", UtcDateTime),  # last vote, click or undo; later than the one before, always
-    Index("ix_subscribers_due", "status", "due_at"),
+    Index(None, "status"),
     Index(None, "limit_key"),
     sqlite_autoincrement=True,  # an id is never given again: old links are signed with it
 )
@@ -241,14 +241,16 @@ subscribers = Table(
 # Partial indexes serve a query that uses these very words. Each holds the few that are looked for again and again.
 IS_PENDING = subscribers.c.status == literal_column("'pending'")
 IS_PAUSED = subscribers.c.status == literal_column("'paused'")
+IS_READER = or_(subscribers.c.status == literal_column("'active'"), IS_PAUSED)
 IS_UNKNOWN = subscribers.c.confirmed_at.is_(None)
-for _name, _where, _column in (
-    ("pending", IS_PENDING, subscribers.c.created_at),
-    ("paused", IS_PAUSED, subscribers.c.paused_until),
-    ("unknown", IS_UNKNOWN, subscribers.c.left_at),
-    ("moving", subscribers.c.pending_email.is_not(None), subscribers.c.pending_email),
+for _name, _where, _columns in (
+    ("due", IS_READER, (subscribers.c.due_at, subscribers.c.id)),  # planning goes along it, page by page
+    ("pending", IS_PENDING, (subscribers.c.created_at,)),
+    ("paused", IS_PAUSED, (subscribers.c.paused_until,)),
+    ("unknown", IS_UNKNOWN, (subscribers.c.left_at,)),
+    ("moving", subscribers.c.pending_email.is_not(None), (subscribers.c.pending_email,)),
 ):
-    Index(f"ix_subscribers_{_name}", _column, postgresql_where=_where, sqlite_where=_where)
+    Index(f"ix_subscribers_{_name}", *_columns, postgresql_where=_where, sqlite_where=_where)
 
 consents = Table(  # what a person agreed to, or took back, and when
     "consents",

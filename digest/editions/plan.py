@@ -12,10 +12,10 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine, and_, bindparam, case, delete, select, update
+from sqlalchemy import Connection, Engine, and_, bindparam, case, delete, select, tuple_, update
 
 from digest.db.engine import as_table, inserting, is_postgresql
-from digest.db.tables import DeliveryStatus, Mail, deliveries, editions, subscribers
+from digest.db.tables import IS_READER, DeliveryStatus, Mail, deliveries, editions, subscribers
 from digest.editions.edition import Kind
 from digest.subscribers.lifecycle import PAUSED
 from digest.subscribers.schedule import is_due_on, local_date, next_due, slot_at, zone_of
@@ -116,9 +116,10 @@ def _latest(slot: datetime, timezone: str) -> datetime:
 def plan(engine: Engine, now: datetime) -> PlanReport:
     """Write a row for everyone who is due at `now`, page by page; each page is one transaction."""
     planned = skipped = failed = 0
+    last: tuple[datetime, int] | None = None
     while True:
         with engine.begin() as connection:
-            page = _due_page(connection, now)
+            page = _due_page(connection, now, last)
             decisions = list(_decisions(page, now))
             _plan_again(connection, decisions, now)
             _insert_rows(connection, decisions, now)
@@ -129,6 +130,7 @@ def plan(engine: Engine, now: datetime) -> PlanReport:
         planned += len(rows)
         if len(page) < PAGE:
             return PlanReport(planned, skipped, failed)
+        last = page[-1].due_at, page[-1].id
 
 
 def _decisions(page: Sequence[Any], now: datetime) -> Iterator[tuple[Due, Decision]]:
@@ -147,16 +149,24 @@ def _postpone(connection: Connection, ids: Collection[int], now: datetime) -> in
     return len(ids)
 
 
-def _due_page(connection: Connection, now: datetime) -> Sequence[Any]:
+def _due_page(connection: Connection, now: datetime, last: tuple[datetime, int] | None) -> Sequence[Any]:
+    """The next who are due behind `last`, the one that the page before ended with.
+
+    From the start of the index on, each page would pass the remains of all pages before it.
+    """
     c = subscribers.c
     before = deliveries.alias()
     statement = (
-        select(c.id, c.status, c.cadence, c.hour, c.timezone, c.paused_until, c.planned_to_on, before.c.reason)
+        select(
+            c.id, c.status, c.cadence, c.hour, c.timezone, c.paused_until, c.planned_to_on, c.due_at, before.c.reason
+        )
         .outerjoin(before, and_(before.c.subscriber_id == c.id, before.c.dated_on == c.planned_to_on))
-        .where(c.status.in_([Status.ACTIVE, Status.PAUSED]), c.due_at <= now)
+        .where(IS_READER, c.due_at <= now)
         .order_by(c.due_at, c.id)
         .limit(PAGE)
     )
+    if last is not None:
+        statement = statement.where(tuple_(c.due_at, c.id) > last)
     if is_postgresql(connection):
         statement = statement.with_for_update(skip_locked=True, of=subscribers)
     return connection.execute(statement).all()

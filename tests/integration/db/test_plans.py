@@ -217,21 +217,35 @@ ASKED: dict[str, Callable[[Engine], Any]] = {
 
 @pytest.mark.parametrize("name", ASKED)
 def test_it_finds_by_an_index(filled: Engine, name: str) -> None:
+    asked = _asked(filled, ASKED[name])
+    with filled.connect() as connection:
+        scanned = {statement: found for statement, given in asked if (found := _scanned(connection, statement, given))}
+    assert not scanned
+
+
+@pytest.mark.parametrize("name", ["who is due", "what to rank", "what to send", "letters to send"])
+def test_it_reads_a_page_without_sorting_all_that_waits(filled: Engine, name: str) -> None:
+    with filled.connect() as connection:
+        pages = [(one, given) for one, given in _asked(filled, ASKED[name]) if "LIMIT" in one and "ORDER BY" in one]
+        assert pages
+        assert not [one for one, given in pages if _is_sorted(connection, one, given)]
+
+
+def _asked(engine: Engine, ask: Callable[[Engine], Any]) -> list[tuple[str, Any]]:
+    """What is asked of the database then, and with which values."""
     asked: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
         if re.match(r"\s*(SELECT|UPDATE|DELETE|WITH)", statement):
             asked.append((statement, parameters[0] if many else parameters))
 
-    event.listen(filled, "before_cursor_execute", note)
+    event.listen(engine, "before_cursor_execute", note)
     try:
-        ASKED[name](filled)
+        ask(engine)
     finally:
-        event.remove(filled, "before_cursor_execute", note)
+        event.remove(engine, "before_cursor_execute", note)
     assert asked
-    with filled.connect() as connection:
-        scanned = {statement: found for statement, given in asked if (found := _scanned(connection, statement, given))}
-    assert not scanned
+    return asked
 
 
 def _scanned(connection: Connection, statement: str, parameters: Any) -> set[str]:
@@ -245,16 +259,30 @@ def _scanned(connection: Connection, statement: str, parameters: Any) -> set[str
         aliases = {alias: table for table, alias in named.items()}
         return {aliases.get(one[1], one[1]) for one in found if one} & GROWING
     connection.exec_driver_sql("SET enable_seqscan = off")  # so that what is scanned still has no index that serves
-    found_plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters).scalar_one()
-    return set(_sequential(found_plan if isinstance(found_plan, list) else json.loads(found_plan))) & GROWING
+    steps = _steps(connection, statement, parameters)
+    return {step["Relation Name"] for step in steps if step["Node Type"] == "Seq Scan"} & GROWING
 
 
-def _sequential(node: Any) -> Iterator[str]:
+def _is_sorted(connection: Connection, statement: str, parameters: Any) -> bool:
+    if not is_postgresql(connection):
+        plan_rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+        return any("TEMP B-TREE FOR ORDER BY" in row[3] for row in plan_rows)
+    connection.exec_driver_sql("SET enable_sort = off")  # so that what is sorted still has no index that serves
+    return any("Sort" in step["Node Type"] for step in _steps(connection, statement, parameters))
+
+
+def _steps(connection: Connection, statement: str, parameters: Any) -> list[dict[str, Any]]:
+    """Every node of PostgreSQL's plan."""
+    found = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters).scalar_one()
+    return list(_nodes(found if isinstance(found, list) else json.loads(found)))
+
+
+def _nodes(node: Any) -> Iterator[dict[str, Any]]:
     if isinstance(node, list):
         for one in node:
-            yield from _sequential(one)
+            yield from _nodes(one)
     elif isinstance(node, dict):
-        if node.get("Node Type") == "Seq Scan":
-            yield node["Relation Name"]
+        if "Node Type" in node:
+            yield node
         for value in node.values():
-            yield from _sequential(value)
+            yield from _nodes(value)
