@@ -108,7 +108,7 @@ def _standing(paper: Paper) -> tuple[int, int, int]:
 def rank(day: Day, readers: Sequence[Reader], now: datetime) -> list[tuple[Choice, ...]]:
     """For each reader, in the order given, the papers of the day in the order they should stand, with reasons.
 
-    What is muted or seen never appears; what is followed comes first; at most `preferences.size` papers.
+    What is muted, seen or voted for already never appears; what is followed comes first; at most `preferences.size` papers.
     """
     chosen: list[tuple[Choice, ...]] = []
     for start in range(0, len(readers), CHUNK):
@@ -151,8 +151,11 @@ def _picked(day: Day, scores: Floats, asked: Sequence[Preferences], shares: Shar
 
 
 def _barred(day: Day, reader: Reader) -> list[int]:
-    """Positions of what this reader must never get."""
-    barred = [day.place[paper_id] for paper_id in reader.seen.keys() & day.place.keys()]
+    """Positions of what this reader must never get: what they had, know well enough to judge, or muted."""
+    known = reader.seen.keys() & day.place.keys()
+    if reader.profile:
+        known |= day.place.keys() & reader.profile.told["paper_id"].tolist()
+    barred = [day.place[paper_id] for paper_id in known]
     for phrase in reader.preferences.muted:
         barred.extend(day.board.places(wishes.mentions, phrase))
     return barred

@@ -101,6 +101,13 @@ def test_it_never_chooses_what_was_seen_or_muted() -> None:
     assert "protein" not in themes(choices)
 
 
+def test_it_never_chooses_what_was_judged_elsewhere() -> None:
+    liked, disliked = NEW[0], NEW[1]
+    votes = [Vote(liked.id, Signal.UP, NOW), Vote(disliked.id, Signal.DOWN, NOW)]
+    chosen = {choice.paper_id for choice in one(day(), Preferences(size=len(NEW)), votes=votes)}
+    assert chosen == {paper.id for paper in NEW} - {liked.id, disliked.id}
+
+
 def test_it_puts_followed_authors_first_unless_muted() -> None:
     followed = paper(5000, "Something else", "Quite unrelated.", authors=("José M. Álvarez",))
     muted = replace(followed, id=5001, title="Something political")
