@@ -16,7 +16,7 @@ demo: .venv/ready ## the whole product on this machine, with an inbox to look at
 	$(RUN) digest demo $(if $(ONCE),--once) $(if $(OUT),--out $(OUT))
 
 test: .venv/ready ## every test this machine can run; REQUIRE_SERVICES=1 makes a missing service a failure
-	$(RUN) pytest $(ARGS)
+	$(RUN) pytest -n 2 --dist worksteal $(ARGS)
 
 check: .venv/ready ## lint, format, types, layers, templates, and that the docs are up to date
 	$(RUN) ruff check . && $(RUN) ruff format --check .
@@ -41,7 +41,7 @@ translations: .venv/ready ## bring digest/locale/*/LC_MESSAGES/digest.po up to t
 
 lock: ## choose the exact versions anew, with hashes, in constraints.txt and constraints-dev.txt (needs uv)
 	$(COMPILE) $(ARGS) --extra build -o constraints.txt pyproject.toml
-	$(COMPILE) $(ARGS) --all-extras -c constraints.txt -o constraints-dev.txt pyproject.toml
+	$(COMPILE) $(ARGS) --extra build --extra dev -c constraints.txt -o constraints-dev.txt pyproject.toml
 
 secrets: ## make the secrets that docker-compose.yml reads, where they are missing
 	@umask 022; mkdir -p -m 700 secrets; for name in secret_key database_password admin_password webhook_secret; do test -s secrets/$$name || \
