@@ -266,7 +266,7 @@ def _scanned(connection: Connection, statement: str, parameters: Any) -> set[str
 def _is_sorted(connection: Connection, statement: str, parameters: Any) -> bool:
     if not is_postgresql(connection):
         plan_rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
-        return any("TEMP B-TREE FOR ORDER BY" in row[3] for row in plan_rows)
+        return any("TEMP B-TREE" in row[3] and "ORDER BY" in row[3] for row in plan_rows)
     connection.exec_driver_sql("SET enable_sort = off")  # so that what is sorted still has no index that serves
     return any("Sort" in step["Node Type"] for step in _steps(connection, statement, parameters))
 
