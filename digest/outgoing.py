@@ -10,7 +10,7 @@ from digest.delivery.links import message_id, of_letter
 from digest.delivery.send import Make
 from digest.delivery.smtp import Envelope
 from digest.editions import store
-from digest.editions.edition import Edition, Kind
+from digest.editions.edition import Edition
 from digest.install import Install
 from digest.subscribers.tokens import MailLinks
 
@@ -20,10 +20,7 @@ def prepare(install: Install, claims: Sequence[ledger.Claim]) -> Make:
     install.stock.refresh()
     ids = [claim.id for claim in claims if claim.dated_on is not None]
     editions = store.load_editions(install.engine, ids, install.stock.papers, install.stock.picks)
-    papers = {pick.paper.id: pick.paper for edition in editions.values() for pick in edition.picks}
-    languages = {claim.language for claim in claims}
-    sheet, spoilt = install.stock.sheet(papers.values(), languages) if papers else (None, set())
-    unfit = spoilt & papers.keys()
+    sheet, unfit = install.stock.sheet({claim.language for claim in claims})
     links, domain, signer = install.links, install.settings.from_domain, install.dkim
     is_tracking = install.settings.click_tracking
 
@@ -33,7 +30,7 @@ def prepare(install: Install, claims: Sequence[ledger.Claim]) -> Make:
         if edition is None:
             own = of_letter(links, claim)
             data = install.renderer.letter(claim.mail, to, claim.context, language, own, id, at)
-        elif edition.kind is Kind.QUIET or sheet is None:
+        elif not edition.picks:
             own = links.of_mail(claim.subscriber_id, claim.id)
             data = install.renderer.quiet(edition, to, language, own, id, at)
         else:

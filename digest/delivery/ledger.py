@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, bindparam, case, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, bindparam, case, func, select, update
 
-from digest.db.engine import among, chunks, count_of, database_now, is_postgresql, reading
+from digest.db.engine import among, chunks, count_of, database_now, is_postgresql, listed, numbers, reading
 from digest.db.tables import (
     IS_CLAIMED,
     IS_DIGEST,
@@ -208,13 +209,22 @@ def willing(connection: Connection, subscriber_ids: Collection[int], *, letters:
 
     A letter answers what its reader did, so it goes to all but suppressed and forgotten ones.
     """
-    wanted, status = set(subscriber_ids), subscribers.c.status
-    may = status != Status.SUPPRESSED if letters else status == Status.ACTIVE
-    # found by id alone: nearly all of an index by status would fit as well
-    asked = among(connection, subscribers.c.id, wanted)
-    if connection.execute(select(func.count().filter(may)).where(asked)).scalar_one() == len(wanted):
+    wanted = set(subscriber_ids)
+    count, each = _who_may(is_postgresql(connection), letters)
+    given = {"ids": numbers(connection, wanted)}
+    if connection.execute(count, given).scalar_one() == len(wanted):
         return wanted  # as nearly always: one row to read instead of one for each
-    return {id for id, fits in connection.execute(select(subscribers.c.id, may).where(asked)) if fits}
+    return {id for id, fits in connection.execute(each, given) if fits}
+
+
+@cache
+def _who_may(on_postgresql: bool, of_letters: bool) -> tuple[Select[Any], Select[Any]]:
+    """How many of some readers may have mail, and which."""
+    status = subscribers.c.status
+    may = status != Status.SUPPRESSED if of_letters else status == Status.ACTIVE
+    # found by id alone: nearly all of an index by status would fit as well
+    asked = listed(subscribers.c.id, "ids", on_postgresql=on_postgresql)
+    return select(func.count().filter(may)).where(asked), select(subscribers.c.id, may).where(asked)
 
 
 def is_on_its_way(connection: Connection, subscriber_id: int) -> bool:

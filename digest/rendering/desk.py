@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
@@ -47,6 +47,13 @@ class Card(NamedTuple):
     text: tuple[bytes, ...]
 
 
+class Blank(NamedTuple):
+    """A paper in one form, with its counts and its label, as chunks around what differs between readers."""
+
+    html: tuple[bytes, ...]
+    text: tuple[bytes, ...]
+
+
 class Rows(NamedTuple):
     """What is said under a paper: HTML around the token of "less of this", wherever it stands, and text."""
 
@@ -76,6 +83,7 @@ class Fragment:
     full_at_most: int
     html: tuple[Skeleton, ...]
     text: tuple[Skeleton, ...]
+    blanks: dict[tuple[int, int | None, bool], Blank] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -176,17 +184,25 @@ class Desk:
         """A pick in the form with index `form` of HTML_FORMS."""
         card = tile.cards[form]
         if card is None:
-            html, text = tile.fragment.html[form], tile.fragment.text[form]
-            said, label, label_text = self.marks(tile.pick)
+            html, text = self._blank(tile.fragment, form, tile.pick)
             rows, reasons = self.rows(tile.pick, form, today)
-            left_open = CARD_SLOTS if REASONS[form] else ()
-            first, *others = text.bind({"counts": said, "label": label_text}, left_open)
-            if others:
-                others[0] = first + reasons + others[0]
-            card = tile.cards[form] = Card(
-                html.bind({"counts": said, "label": label}, left_open), rows, tuple(others or [first])
-            )
+            if len(text) > 1:
+                text = (text[0] + reasons + text[1], *text[2:])
+            card = tile.cards[form] = Card(html, rows, text)
         return card
+
+    def _blank(self, fragment: Fragment, form: int, pick: Pick) -> Blank:
+        """The same for all readers, but for the few to whom the paper is a second chance."""
+        key = form, pick.votes, pick.is_second_chance
+        blank = fragment.blanks.get(key)
+        if blank is None:
+            said, label, label_text = self.marks(pick)
+            left_open = CARD_SLOTS if REASONS[form] else ()
+            blank = fragment.blanks[key] = Blank(
+                fragment.html[form].bind({"counts": said, "label": label}, left_open),
+                fragment.text[form].bind({"counts": said, "label": label_text}, left_open),
+            )
+        return blank
 
     def sizes(self, tile: Tile, today: date) -> Sizes:
         """Bytes of HTML of a pick in each form, its own reasons counted."""
@@ -209,8 +225,6 @@ class Desk:
         values = {"label": html_piece(label := self.words.more_on_the_web(number)), "edition": edition}
         return self._more.fill(values), self._more_text.fill(values | {"label": text_piece(label)})
 
-    # --- remembered -------------------------------------------------------------------------------------------------
-
     def rows(self, pick: Pick, form: int, today: date) -> Rows:
         """The reasons that a form has room for. The place of a reason in the pick is part of its address."""
         html, text = [b""], b""
@@ -221,6 +235,8 @@ class Desk:
             html += row.html[1:]
             text += row.text
         return Rows(tuple(html), text)
+
+    # --- remembered -------------------------------------------------------------------------------------------------
 
     def _new_row(self, reason: Reason, place: int, today: date, votes: int | None, gained: int | None) -> Rows:
         phrase = self.words.reason(reason, votes, gained, today)

@@ -44,12 +44,11 @@ class Stock:
         if len(self.picks) > MOST_PICKS:
             self.picks.clear()
 
-    def sheet(self, papers: Iterable[Paper], languages: Iterable[str]) -> tuple[Sheet, set[int]]:
-        """A sheet with these papers in these languages, and the ids of those it lacks, because they cannot be rendered.
+    def sheet(self, languages: Iterable[str]) -> tuple[Sheet, set[int]]:
+        """A sheet with `papers` in these languages, and the ids of those it lacks, because they cannot be rendered.
 
         Raises papers.poison.NothingSound when the fault is not in a paper.
         """
-        self.papers |= {paper.id: paper for paper in papers}
         sound = [paper for id, paper in self.papers.items() if id not in self._spoilt]
         try:
             self._sheet.add(sound, languages)
