@@ -230,7 +230,8 @@ class Run:
                 self.flush()
                 asked = uptime()
                 ledger.renew(self._engine, self._journal.name)
-                self._leased_until = asked + SURE_SECONDS
+                if asked < self._leased_until:  # else some are somebody else's by now, and only the rest was renewed
+                    self._leased_until = asked + SURE_SECONDS
             except SQLAlchemyError as error:  # also a pool without a free connection: the next second tries again
                 log.warning("ledger.unreachable", error=str(error)[:200], waiting=len(self._results))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,8 +54,9 @@ def test_it_stops_when_the_server_never_says_whether_it_took_a_mail(engine: Engi
     assert statuses(engine)["waiting"] == 60 - len(fake.mails)
 
 
+@pytest.mark.parametrize("first_to_wake", ["sender", "writer"])
 def test_it_sends_nothing_that_another_worker_may_have_got_while_this_machine_slept(
-    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first_to_wake: str
 ) -> None:
     slept, made, uptime, prepare = [0.0], [0], send.uptime, outgoing.prepare
 
@@ -68,12 +70,15 @@ def test_it_sends_nothing_that_another_worker_may_have_got_while_this_machine_sl
                 taken = {"worker": "another", "lease_until": 4e9}
                 with install.engine.begin() as connection:
                     connection.execute(deliveries.update().where(deliveries.c.id > claim.id).values(taken))
+                if first_to_wake == "writer":  # which renews what is left of the claims
+                    time.sleep(0.5)
             return make(claim)
 
         return make_then_sleep
 
     monkeypatch.setattr(outgoing, "prepare", sleepy)
     monkeypatch.setattr(send, "uptime", lambda: uptime() + slept[0])
+    monkeypatch.setattr(send, "FLUSH_SECONDS", 0.05 if first_to_wake == "writer" else 60.0)
     with fake_server() as fake, ready(engine, tmp_path, fake.port, 10, smtp_connections=1) as install:
         pipeline.deliver(install)
     assert len(fake.mails) == 3
