@@ -16,6 +16,7 @@ _STEADY_SECONDS = 5.0  # without such a request, before trying a little more
 _GROWTH = 1.02  # a second
 _LEAST_RATE = 0.1
 _LONGEST_PAUSE_SECONDS = 300.0
+_ROUND_SECONDS = 900.0  # by the end of it the place may take far more
 _ONE_EPISODE_SECONDS = 1.0  # refusals so close together answer mails that were under way already
 _BLOCKS_A_SECOND = 20
 
@@ -52,7 +53,13 @@ class Pace:
             self._next_at = max(self._next_at, now - 1 / self.rate) + 1 / self.rate
 
     def queue(self, now: float) -> float:
-        """Seconds after which a mail should come back that cannot wait here: each one behind the one before."""
+        """Seconds after which a mail should come back that cannot wait here: each one behind the one before.
+
+        When a round is full the next one starts, between those of the last: who comes back too early is spread anew, and
+        where the rate has grown meanwhile there is mail for it.
+        """
+        if self._queued_until > now + _ROUND_SECONDS:
+            self._queued_until = now
         self._queued_until = max(self._queued_until, now + self.wait(now)) + 1 / (self.rate or 1.0)
         return self._queued_until - now
 

@@ -14,8 +14,8 @@ from digest.delivery.board import Board
 from digest.delivery.outcomes import Outcome, Phase, Verdict
 from digest.delivery.pace import Pace, Timeline
 
-PATIENCE_SECONDS = 5.0  # a mail that would wait longer goes back to the ledger
-_MOST_WAITING = 100
+PATIENCE_SECONDS = 30.0  # a mail that would wait longer goes back to the ledger, which is looked at about as often
+_MOST_WAITING = 5_000
 _NEWS_SECONDS = 1.0
 _KEEP_SEAT_SECONDS = 5.0
 _IDLE_SEAT_SECONDS = 2.0
@@ -87,7 +87,7 @@ class Throttle:
         return 0.0
 
     def come_back(self, domain: str) -> float:
-        """Seconds after which a mail that cannot wait here should be tried, behind all that were sent away before it."""
+        """Seconds after which a mail that cannot wait here should be tried."""
         return max(1.0, self._domains[domain].pace.queue(self._clock()))
 
     def done(self, domain: str, outcome: Outcome | None) -> None:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from heapq import heappop, heappush
 
 import pytest
 from redis.exceptions import ConnectionError as RedisIsGone
 
 from digest.db.tables import Mail
+from digest.delivery import gate as gates
 from digest.delivery.board import OwnBoard, SharedBoard
 from digest.delivery.gate import Gate
 from digest.delivery.ledger import Claim
@@ -134,3 +138,38 @@ def test_it_lets_others_overtake_and_sends_back_who_would_wait_too_long(rate: fl
     assert passed == [0, 2, 4]
     assert [id for id, _ in back] == [1, 3, 5]
     assert [seconds for _, seconds in back] == sorted(seconds for _, seconds in back)
+
+
+@pytest.mark.parametrize(
+    ("mails", "refusals", "a_second", "hours"), [(5_000, 3, 1e9, 0.5), (1_000, 0, 2, 0.3), (5_000, 0, 20, 0.12)]
+)  # fmt: skip
+def test_it_gives_a_domain_what_it_takes_however_it_began(
+    monkeypatch: pytest.MonkeyPatch, mails: int, refusals: int, a_second: float, hours: float
+) -> None:
+    """A domain that refuses so many at first, then what goes beyond its rate. Workers look every half minute."""
+    one, clock = throttle()
+    monkeypatch.setattr(gates.time, "monotonic", clock)
+    started, waiting = clock.now, [(clock.now, n) for n in range(mails)]
+    taken = deque[float](maxlen=int(min(a_second, 1000)))
+    gate = Gate(one, lambda claim, seconds: heappush(waiting, (clock.now + seconds, claim.id)))
+
+    def due() -> Iterator[Claim]:
+        while waiting and waiting[0][0] <= clock.now:
+            clock.now += 0.0002
+            yield a_claim(heappop(waiting)[1], "r@slow.example")
+
+    while waiting:
+        clock.now = started + 30 * (1 + (clock.now - started) // 30)
+        for claim in gate.passed(due()):
+            if isinstance(claim, float):
+                clock.now += max(claim, 0.001)
+                continue
+            clock.now += 0.002
+            is_refused = refusals > 0 or (len(taken) >= a_second and clock.now - taken[0] < 1)
+            one.done("slow.example", SLOW if is_refused else TAKEN)
+            if is_refused:
+                refusals -= 1
+                heappush(waiting, (clock.now + 60, claim.id))
+            else:
+                taken.append(clock.now)
+    assert clock.now - started < hours * 3600
