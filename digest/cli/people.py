@@ -60,6 +60,7 @@ class Imported:
             "left_out": dict(r.left_out),
             "bad_rows": r.bad_rows,
             "bad": bad,
+            "unread_columns": sorted(r.unread),
         }
 
     def __str__(self) -> str:
@@ -71,6 +72,8 @@ class Imported:
             lines.append(
                 f"  and {r.bad_rows - MOST_BAD_SHOWN:,} more; --json lists the first {transfer.MOST_BAD_SHOWN:,}"
             )
+        if r.unread:
+            lines.append(f"Not read, since no preference is called so: {', '.join(sorted(r.unread))}.")
         if r.bad_rows:
             lines.append(
                 "The good rows are in. Correct the bad ones and import the file again: what is there is left as it is."

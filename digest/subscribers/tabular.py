@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import json
+import re
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from itertools import chain
@@ -14,6 +15,8 @@ from typing import IO, Any
 LONGEST_LINE = 1_000_000
 LINES_OF_A_CELL = 50
 _RISKY = "=+-@\t\r"  # what a spreadsheet takes for a formula
+_BROKEN = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of a byte that it cannot read
+_NOT_UTF8 = "holds letters that are not UTF-8; save the file as UTF-8"
 
 
 class TransferRefused(ValueError):
@@ -51,6 +54,9 @@ def _json_rows(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, dict[str
     for number, line in lines:
         if not line.strip():
             continue
+        if _is_broken(line):
+            yield number, _NOT_UTF8
+            continue
         try:
             given = json.loads(line)
         except (ValueError, RecursionError):
@@ -66,6 +72,10 @@ def _csv_rows(head: str, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int
         raise TransferRefused(
             "The first line names no column `email`. Write a first line with the names of the columns, like email,topics,cadence."
         )
+    if doubled := sorted({name for name in names if name and names.count(name) > 1}):
+        raise TransferRefused(
+            f"The first line names `{doubled[0]}` more than once, so it is not sure which is meant. Give each column a name of its own."
+        )
     again: deque[tuple[int, str]] = deque()
     while True:
         number, record, following = _record(again, lines)
@@ -74,6 +84,9 @@ def _csv_rows(head: str, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int
         if not record.strip():
             continue
         cells = _cells(record, delimiter, is_strict=bool(following))
+        if _is_broken(record) and len(cells or ()) == len(names):
+            yield number, _NOT_UTF8
+            continue
         if cells is not None and len(cells) == len(names):
             yield number, {name: _unguarded(cell) for name, cell in zip(names, cells, strict=True)}
             continue
@@ -84,6 +97,11 @@ def _csv_rows(head: str, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int
             else f"{len(cells)} cells where the first line names {len(names)}"
         )
         yield number, f"{found}; check its quotes and separators"
+
+
+def _is_broken(text: str) -> bool:
+    """Whether bytes that are no UTF-8 were read into it: half a name would be kept for a whole one."""
+    return not text.isascii() and _BROKEN.search(text) is not None
 
 
 def _record(again: deque[tuple[int, str]], lines: Iterator[tuple[int, str]]) -> tuple[int, str, list[tuple[int, str]]]:

@@ -25,8 +25,10 @@ from digest.subscribers.suppression import Hasher, Reason, hasher, suppressed_am
 from digest.subscribers.tabular import csv_line, guarded, rows
 
 COLUMNS = ("email", *preferences.NAMES, "status", "created_at", "confirmed_at", "consent")
+_KNOWN = frozenset(COLUMNS)
 BATCH = 1000
 MOST_BAD_SHOWN = 1000
+MOST_UNREAD = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +39,14 @@ class BadRow:
 
 @dataclass(slots=True)
 class ImportReport:
-    """rows = added + left out + bad. `bad` holds the first thousand."""
+    """rows = added + left out + bad. `bad` holds the first thousand, `unread` names of columns that mean nothing here."""
 
     rows: int = 0
     added: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     bad_rows: int = 0
     bad: list[BadRow] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,8 @@ def _batches(
     batch: list[_Entry] = []
     for line, given in rows(lines):
         report.rows += 1
+        if not isinstance(given, str) and not given.keys() <= _KNOWN and len(report.unread) < MOST_UNREAD:
+            report.unread |= given.keys() - _KNOWN - {""}
         entry = given if isinstance(given, str) else read(given)
         if isinstance(entry, str):
             report.bad_rows += 1
@@ -113,10 +118,21 @@ def _read(fields: dict[str, Any], base: Preferences, own: frozenset[str], today:
     try:
         address = parse(str(fields.get("email") or ""), own)
         confirmed_at = _instant(fields.get("confirmed_at"))
+        status = _status(fields)
     except ValueError as error:
         return str(error)
     consent = preferences.clean(str(fields.get("consent") or ""))
-    return _Entry(address, wanted, str(fields.get("status") or "").strip().lower(), confirmed_at, consent)
+    return _Entry(address, wanted, status, confirmed_at, consent)
+
+
+def _status(fields: dict[str, Any]) -> str:
+    """In our words, or empty. Another list's "bounced" or "cleaned" must not become a reader, nor a pause without an end."""
+    status = str(fields.get("status") or "").strip().lower()
+    if status and status not in list(Status):
+        raise ValueError(f"status: use one of {', '.join(Status)}, or leave it empty for a reader")
+    if status == Status.PAUSED and not fields.get("paused_until"):
+        raise ValueError("paused_until: say until when; a pause without an end is kept as unsubscribed")
+    return status
 
 
 def _instant(given: object) -> datetime | None:

@@ -69,3 +69,9 @@ def test_it_exports_what_can_be_imported_again(tmp_path: Path) -> None:
         assert digest("subscribers", "forget", name, "--yes").exit_code == 0
     done = digest("subscribers", "import", "--active", "out.jsonl", "--json")
     assert json.loads(done.stdout)["added"] == 2
+
+
+def test_it_says_which_columns_were_not_read() -> None:
+    done = digest("subscribers", "import", "-", stdin=b"email,topcis\nann@example.org,robots\n")
+    assert done.exit_code == 0
+    assert "Not read, since no preference is called so: topcis." in done.output

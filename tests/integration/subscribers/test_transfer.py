@@ -183,3 +183,22 @@ def test_it_shows_a_person_everything_that_is_stored(engine: Engine) -> None:
     )
     assert [one["wording"] for one in told["consents"]] == ["one mail a day", "page"]
     assert [(one["mail"], one["status"]) for one in told["mails"]] == [("confirm", "skipped")]
+
+
+def test_it_makes_no_reader_of_a_status_that_it_does_not_know(engine: Engine) -> None:
+    lines = [
+        "email,status,paused_until\n",
+        "ann@example.org,Bounced,\n",
+        "bob@example.org,paused,\n",
+        "cid@example.org,Active,\n",
+        "dan@example.org,paused,2020-01-01\n",
+    ]
+    report = take(engine, lines)
+    assert (report.added, [one.line for one in report.bad]) == (2, [2, 3])
+    assert "status: use one of pending, active" in report.bad[0].reason
+    assert report.bad[1].reason.startswith("paused_until:")
+
+
+def test_it_names_the_columns_that_it_does_not_read(engine: Engine) -> None:
+    report = take(engine, ["email,topcis,created_at,\n", "ann@example.org,robots,2024-01-01,\n"])
+    assert (report.added, report.unread) == (1, {"topcis"})

@@ -84,3 +84,21 @@ def test_it_survives_broken_bytes(tmp_path: Path) -> None:
     path.write_bytes(b"\xef\xbb\xbfemail\n\xff\xfe@example.org\nann@example.org\n" + b"x" * 2_000_001)
     with path.open("rb") as file:
         assert len(list(read_lines(file))) == 6
+
+
+def test_it_names_a_row_whose_bytes_are_no_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_bytes("email,topics\nann@example.org,café\nbob@example.org,graphs\n".encode("latin-1"))
+    with path.open("rb") as file:
+        (_, why), (_, bob) = rows(read_lines(file))
+    assert "save the file as UTF-8" in str(why)
+    assert bob == {"email": "bob@example.org", "topics": "graphs"}
+    path.write_bytes('{"email": "ann@example.org", "topics": ["café"]}\n'.encode("latin-1"))
+    with path.open("rb") as file:
+        assert "save the file as UTF-8" in str(next(rows(read_lines(file)))[1])
+
+
+def test_it_refuses_a_file_that_names_a_column_twice() -> None:
+    with pytest.raises(TransferRefused, match="`email` more than once"):
+        list(rows(["email,topics,Email\n", "ann@example.org,x,bob@example.org\n"]))
+    assert len(list(rows(["email,,\n", "ann@example.org,x,y\n"]))) == 1  # empty columns of a spreadsheet
