@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import dns.exception
@@ -19,20 +21,22 @@ from digest.clock import real_now
 from digest.db import states
 from digest.db.engine import database_now, reading
 from digest.db.schema import head, revision
-from digest.db.tables import deliveries
-from digest.delivery.ledger import count_claimable, totals
+from digest.db.tables import RunOutcome, deliveries
+from digest.delivery.ledger import count_claimable, count_left, totals
 from digest.delivery.smtp import diagnose
+from digest.editions.store import count_planned
 from digest.feedback.rates import rates
 from digest.install import Install
-from digest.pipeline import PAUSE
-from digest.reports import source_health
+from digest.overview import last_runs
+from digest.pipeline import PAUSE, warm_up_of
+from digest.reports import SourceHealth, source_health
 from digest.settings import Settings, SettingsError, is_loopback
 
 STALE_BEATS = 3  # ticks without a heartbeat
 STALE_SOURCE = timedelta(days=2)
 SKEW_SECONDS = 5.0
 LEDGER_DAYS = 4
-LATE_LETTER = timedelta(minutes=10)
+LATE = timedelta(minutes=10)
 LEAST_FREE_BYTES = 500_000_000
 
 
@@ -88,11 +92,14 @@ def _all(install: Install) -> Iterator[Finding]:
     yield database
     yield _broker(settings)
     if database.grade is not Grade.FAIL:
-        for check in (_clock_skew, _beat, _sending, _digests, _letters, _welcome):
+        for check in (_clock_skew, _beat, _sending, _digests):
             yield check(install)
+        yield from _late(install)
+        yield _letters(install)
+        yield _welcome(install)
         yield from _sources(install)
     yield from _maildir(settings)
-    yield _disk(settings)
+    yield _disk(install)
     yield from _smtp(install)
     yield from _dns(settings)
 
@@ -104,6 +111,10 @@ def _settings(install: Install) -> Iterator[Finding]:
         yield Finding("settings", Grade.OK, "read, and links can be signed")
     except SettingsError as error:
         yield Finding("settings", Grade.FAIL, "the secret key is missing", str(error))
+    try:
+        _ = install.dkim
+    except SettingsError as error:
+        yield Finding("DKIM key", Grade.FAIL, "cannot be read; web and workers do not start with it", str(error))
     if not settings.postal_address:
         yield Finding(
             "postal address",
@@ -221,17 +232,35 @@ def _digests(install: Install) -> Finding:
             "ledger",
             Grade.WARN,
             f"{said}, {counts['uncertain']} uncertain",
-            "`digest report` counts them by date; see docs/operating.md, Uncertain mail.",
+            "`digest report --date DAY` counts them, /admin/ledger lists them; see docs/operating.md, Uncertain mail.",
         )
     return Finding("ledger", Grade.OK, f"{said}; it closes")
 
 
+def _late(install: Install) -> Iterator[Finding]:
+    """Digests that wait although nobody works on them. A run is stored within a minute, so a long one is not meant."""
+    settings, engine, since = install.settings, install.engine, install.now() - LATE
+    if settings.clock:  # minutes of a simulation are too short to judge by
+        return
+    with reading(engine).connect() as connection:
+        ran = last_runs(connection, since)
+    cap = warm_up_of(install)
+    to_send = 0 if cap and not count_left(engine, cap) else count_claimable(engine, since)
+    is_paused = _sending(install).grade is not Grade.OK
+    waiting = {"rank": count_planned(engine, before=since), "deliver": 0 if is_paused else to_send}
+    for stage, number in waiting.items():
+        if number and stage not in ran:
+            minutes = int(LATE.total_seconds() // 60)
+            said = f"{number} digests have waited longer than {minutes} minutes, and no worker has looked after them"
+            yield Finding(f"queue {stage}", Grade.FAIL, said, f"See that a worker for the queue {stage} runs.")
+
+
 def _letters(install: Install) -> Finding:
     """Answers to something a person did, who waits for them now."""
-    waiting = count_claimable(install.engine, install.now() - LATE_LETTER, letters=True)
+    waiting = count_claimable(install.engine, install.now() - LATE, letters=True)
     if not waiting:
         return Finding("letters", Grade.OK, "none is late")
-    minutes = int(LATE_LETTER.total_seconds() // 60)
+    minutes = int(LATE.total_seconds() // 60)
     return Finding(
         "letters",
         Grade.WARN,
@@ -244,23 +273,20 @@ def _sources(install: Install) -> Iterator[Finding]:
     with reading(install.engine).connect() as connection:
         health = {one.source: one for one in source_health(connection)}
     for name in install.settings.sources:
-        one = health.get(name)
-        if one is None or one.last_success_at is None:
-            said = one.last_reason if one else "never read"
-            yield Finding(
-                f"source {name}", Grade.FAIL, said, f"Run `digest ingest --source {name}` and see what it says."
-            )
-        elif install.now() - one.last_success_at > STALE_SOURCE:
-            yield Finding(
-                f"source {name}",
-                Grade.WARN,
-                f"last read {one.last_success_at:%Y-%m-%d %H:%M} UTC; {one.last_reason}",
-                "See that beat and a worker for the queue ingest run.",
-            )
-        else:
-            yield Finding(
-                f"source {name}", Grade.OK, f"last read {one.last_success_at:%Y-%m-%d %H:%M} UTC; {one.last_reason}"
-            )
+        yield _source(install, name, health.get(name))
+
+
+def _source(install: Install, name: str, one: SourceHealth | None) -> Finding:
+    what, ask = f"source {name}", f"Run `digest ingest --source {name}` and see what it says."
+    if one is None or one.last_success_at is None:
+        return Finding(what, Grade.FAIL, one.last_reason if one else "never read", ask)
+    said = f"last read {one.last_success_at:%Y-%m-%d %H:%M} UTC; {one.last_reason or one.last_outcome}"
+    if one.last_outcome == RunOutcome.FAILED:
+        again = f"It is asked again by itself, ever later. {ask}"
+        return Finding(what, Grade.WARN, said.replace("; ", "; it failed since: ", 1), again)
+    if install.now() - one.last_success_at > STALE_SOURCE:
+        return Finding(what, Grade.WARN, said, "See that beat and a worker for the queue ingest run.")
+    return Finding(what, Grade.OK, said)
 
 
 def _maildir(settings: Settings) -> Iterator[Finding]:
@@ -270,19 +296,28 @@ def _maildir(settings: Settings) -> Iterator[Finding]:
         yield Finding("maildir", Grade.FAIL, f"{folder} has no folder new/", remedy)
 
 
-def _disk(settings: Settings) -> Finding:
-    folder = settings.data_dir if settings.data_dir.exists() else settings.data_dir.absolute().parent
+def _disk(install: Install) -> Finding:
+    """Room and the right to write for the journal; what is tried leaves nothing behind."""
+    folder = install.journal_folder.absolute()
+    try:
+        folder = _nearest(folder)
+        with tempfile.TemporaryFile(dir=folder):
+            free = shutil.disk_usage(folder).free
+    except OSError as error:
+        said = f"{folder} cannot be written: {error.strerror or error}"
+        remedy = "No mail goes out without a journal: give the user of the workers the right to write there, or set DIGEST_DATA_DIR."
+        return Finding("disk", Grade.FAIL, said, remedy)
+    if free < LEAST_FREE_BYTES:
+        said = f"{free / 1e6:.0f} MB free in {install.settings.data_dir}"
+        return Finding("disk", Grade.WARN, said, "No mail goes out without room for the journal: make some.")
+    return Finding("disk", Grade.OK, f"{free / 1e9:.0f} GB free")
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or the one above it in which it would be made."""
     while not folder.exists():
         folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    if free < LEAST_FREE_BYTES:
-        return Finding(
-            "disk",
-            Grade.WARN,
-            f"{free / 1e6:.0f} MB free in {settings.data_dir}",
-            "No mail goes out without room for the journal: make some.",
-        )
-    return Finding("disk", Grade.OK, f"{free / 1e9:.0f} GB free")
+    return folder
 
 
 def _smtp(install: Install) -> Iterator[Finding]:

@@ -201,7 +201,7 @@ def _claims(install: Install, letters: bool, over: Stop, report: StageReport, te
         nonlocal taken, is_last
         if is_last or taken >= LEG_MAILS or over.is_set() or _paused(install):
             return []
-        cap = None if letters else _warm_up_cap(install)
+        cap = None if letters else warm_up_of(install)
         claims = ledger.claim(
             install.engine, install.journal.name, install.now(), DELIVER_CHUNK, letters=letters, cap=cap
         )
@@ -216,7 +216,7 @@ def _claims(install: Install, letters: bool, over: Stop, report: StageReport, te
     return more
 
 
-def _warm_up_cap(install: Install) -> ledger.Cap | None:
+def warm_up_of(install: Install) -> ledger.Cap | None:
     """What a new sender may submit today (UTC): a name is earned slowly. None without WARM_UP_FROM."""
     if not (first_on := install.settings.warm_up_from):
         return None

@@ -113,10 +113,11 @@ def _preferences(row: Any) -> Preferences:
     )
 
 
-def count_planned(engine: Engine, most: int | None = None) -> int:
-    """Readers to rank; stops counting at `most`."""
+def count_planned(engine: Engine, most: int | None = None, before: datetime | None = None) -> int:
+    """Readers to rank, or only those planned up to `before`; stops counting at `most`."""
+    part = IS_PLANNED if before is None else and_(IS_PLANNED, deliveries.c.planned_at <= before)
     with reading(engine).connect() as connection:
-        return connection.execute(count_of(deliveries, IS_PLANNED, most)).scalar_one()
+        return connection.execute(count_of(deliveries, part, most)).scalar_one()
 
 
 def load_seen(connection: Connection, subscriber_ids: Collection[int], since: date) -> dict[int, dict[int, int]]:

@@ -6,12 +6,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from digest.clock import real_now
 from digest.db import states
-from digest.db.tables import Mail
+from digest.db.tables import Mail, stage_runs
 from digest.doctor import Examination, Grade, examine
+from digest.pipeline import PAUSE
 from digest.settings import Settings
 from digest.subscribers import letters
 from tests.builders import TODAY, add_digest, add_source_run, add_subscriber
@@ -72,3 +74,77 @@ def test_it_fails_where_beat_is_silent_and_no_source_was_read(settings: Settings
 def test_it_fails_where_the_maildir_of_returned_mail_is_none(settings: Settings, tmp_path: Path) -> None:
     found = examine(settings.model_copy(update={"bounce_maildir": tmp_path / "elsewhere"}))
     assert said(found, "maildir") == f"{tmp_path}/elsewhere has no folder new/"
+
+
+def test_it_fails_where_no_worker_looks_after_digests(engine: Engine, settings: Settings) -> None:
+    now = real_now()
+    with engine.begin() as connection:
+        for n, status in enumerate(("planned", "planned", "waiting")):
+            reader = add_subscriber(connection, f"r{n}@example.org")
+            before = now - timedelta(minutes=11)
+            add_digest(connection, reader, status=status, planned_at=before, next_try_at=before)
+    found = examine(settings)
+    assert grades(found)["queue rank"] is Grade.FAIL
+    assert said(found, "queue rank").startswith("2 digests")
+    assert said(found, "queue deliver").startswith("1 digests")
+    with engine.begin() as connection:
+        for stage in ("rank", "deliver"):
+            run = {"stage": stage, "started_at": now, "finished_at": now, "seconds": 1.0, "ok": True, "counts": {}}
+            connection.execute(stage_runs.insert().values(run))
+    assert not [name for name in grades(examine(settings)) if name.startswith("queue")]
+
+
+def test_it_does_not_call_digests_late_that_wait_on_purpose(engine: Engine, settings: Settings) -> None:
+    now = real_now()
+    before = now - timedelta(minutes=11)
+    with engine.begin() as connection:
+        for n in range(51):
+            sent = {"status": "submitted", "finished_at": now} if n else {"status": "waiting", "finished_at": None}
+            add_digest(
+                connection, add_subscriber(connection, f"r{n}@example.org"), now.date(), next_try_at=before, **sent
+            )
+    assert "queue deliver" in grades(examine(settings))
+    new = settings.model_copy(update={"warm_up_from": now.date().isoformat()})
+    assert "queue deliver" not in grades(examine(new))
+    pause = {"until": (now + timedelta(minutes=5)).isoformat(), "reason": "login refused"}
+    with engine.begin() as connection:
+        states.put(connection, PAUSE, pause, now)
+    found = grades(examine(settings))
+    assert found["sending"] is Grade.FAIL
+    assert "queue deliver" not in found
+
+
+def test_it_tells_a_source_that_fails_from_one_that_nobody_asks(engine: Engine, settings: Settings) -> None:
+    today = real_now().date()
+    with engine.begin() as connection:
+        add_source_run(connection, today - timedelta(days=5), "ok", "")
+    stale = next(one for one in examine(settings).findings if one.name == "source huggingface")
+    assert stale.grade is Grade.WARN
+    assert stale.said.endswith("UTC; ok")
+    assert "queue ingest" in stale.remedy
+    with engine.begin() as connection:
+        add_source_run(connection, today, "ok", "")
+        add_source_run(connection, today, "failed", "huggingface.co could not be read")
+    failing = next(one for one in examine(settings).findings if one.name == "source huggingface")
+    assert failing.grade is Grade.WARN
+    assert "it failed since: huggingface.co could not be read" in failing.said
+    assert "queue ingest" not in failing.remedy
+
+
+@pytest.mark.parametrize("below", ["", "sub"])
+def test_it_fails_where_the_journal_cannot_be_written(settings: Settings, tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_text("no folder")
+    found = examine(settings.model_copy(update={"data_dir": tmp_path / "file" / below}))
+    assert grades(found)["disk"] is Grade.FAIL
+    assert "cannot be written: Not a directory" in said(found, "disk")
+
+
+def test_it_leaves_nothing_where_it_tries_to_write(settings: Settings, tmp_path: Path) -> None:
+    assert grades(examine(settings.model_copy(update={"data_dir": tmp_path / "not" / "made"})))["disk"] is Grade.OK
+    assert not (tmp_path / "not").exists()
+
+
+def test_it_fails_where_a_dkim_key_cannot_be_read(settings: Settings) -> None:
+    found = examine(settings.model_copy(update={"dkim_selector": "a", "dkim_key": SecretStr("rubbish")}))
+    assert grades(found)["DKIM key"] is Grade.FAIL
+    assert "rubbish" not in str(found)
