@@ -5,8 +5,8 @@ import re
 from digest.delivery.bounces.mail import Mail, first, read_fields
 from digest.delivery.bounces.prose import addresses_in
 
-# Types that report no complaint of a reader (RFC 6591, RFC 6430) or take one back.
-_HARMLESS = re.compile(r"auth-?failure|not-?spam|dmarc|dkim|spf", re.IGNORECASE)
+# Not "not-spam" (RFC 6430), "auth-failure" (RFC 6591) or what a cut report leaves of them: a complaint stops for ever.
+_COMPLAINT = re.compile(r"abuse|fraud|virus|other|opt-?out|spam|junk|complain|miscategorized|unsub", re.IGNORECASE)
 _TYPE = re.compile(r"^feedback-type\s*:[ \t]*([\w-]{1,40})", re.IGNORECASE | re.MULTILINE)
 _NAMED = ("original-rcpt-to", "removal-recipient", "original-recipient")
 _RETURNED_NAMES = ("x-hmxmroriginalrecipient", "x-original-to", "x-apparently-to", "to")
@@ -19,7 +19,7 @@ def feedback_type(mail: Mail) -> str | None:
             mail.report_type == "feedback-report" and "eedback-" in part.text
         ):
             match = _TYPE.search(part.text)
-            return match[1].lower() if match else first(part.fields, "feedback-type").lower() or "abuse"
+            return match[1].lower() if match else first(part.fields, "feedback-type").lower()
     subject, sender = mail.first("subject").lower(), mail.first("from").lower()
     is_outlook = "complaint about message from" in subject and re.search(
         r"@(?:hotmail|outlook|msn|live|microsoft)\.", sender
@@ -29,7 +29,7 @@ def feedback_type(mail: Mail) -> str | None:
 
 def is_complaint(kind: str) -> bool:
     """Whether a reader wants no more mail, and not merely a server that reports a forged or wanted one."""
-    return not _HARMLESS.search(kind)
+    return bool(_COMPLAINT.match(kind))
 
 
 def complainers(mail: Mail, returned: str) -> list[str]:

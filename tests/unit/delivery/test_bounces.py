@@ -160,6 +160,9 @@ def test_it_takes_a_report_that_a_person_forwards_for_no_bounce() -> None:
     ("opt-out", [("complaint", "ann@example.com")]),
     ("not-spam", []),
     ("auth-failure", []),
+    ("not-sp", []),
+    ("auth-f\xa1ilure", []),
+    ("\n--line\n", []),
 ])  # fmt: skip
 def test_it_knows_a_complaint_from_other_feedback(kind: str, expected: list[tuple[str, str]]) -> None:
     raw = (
