@@ -135,6 +135,8 @@ class Journal:
 
     def _append(self, line: bytes) -> None:
         with self._lock:
+            if self._lines is None:
+                self._make_room()  # `clear` found the disk full
             assert self._lines is not None
             start, self._end = self._end, self._end + len(line)
             self._lines[start : self._end] = line

@@ -158,6 +158,18 @@ def test_it_stops_at_a_full_disk_before_the_next_mail_and_loses_no_reply(
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_it_can_be_left_when_there_is_no_room_to_begin_it_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with Journal.create(tmp_path) as journal:
+        journal.begin(1)
+        monkeypatch.setattr(os, "posix_fallocate", full)
+        for end in (journal.clear, journal.leave):
+            with pytest.raises(OSError, match="No space"):
+                end()
+
+
 def test_it_forgets_the_reply_to_an_earlier_try(tmp_path: Path) -> None:
     with Journal.create(tmp_path) as journal:
         journal.record(1, SLOW)
