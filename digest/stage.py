@@ -69,4 +69,5 @@ def _store_run(install: Install, report: StageReport, started: datetime) -> None
                 values | {"ok": report.ok, "counts": dict(report.counts), "reason": report.reason}
             )
         )
-    log.info("stage.done", **report.to_json())
+    say = log.info if report.ok else log.warning
+    say("stage.done", **report.to_json())
