@@ -46,6 +46,7 @@ def rates(connection: Connection, now: datetime) -> list[Rate]:
     since = now - WINDOW
     counted = select(bounces.c.kind, func.count()).where(bounces.c.at > since).group_by(bounces.c.kind)
     reports = {kind: number for kind, number in connection.execute(counted)}  # noqa: C416  (rows are no pairs to mypy)
-    runs = select(stage_runs.c.counts).where(stage_runs.c.started_at > since, stage_runs.c.stage == "deliver")
+    sending = stage_runs.c.stage.in_(("deliver", "letters"))  # what bounces may be an answer as well as a digest
+    runs = select(stage_runs.c.counts).where(stage_runs.c.started_at > since, sending)
     submitted = sum(counts.get("submitted", 0) for counts in connection.execute(runs).scalars())
     return [Rate(kind, reports.get(kind, 0), submitted) for kind in ALARM]
