@@ -111,7 +111,9 @@ def file_words(error: OSError) -> str:
 def database_words(error: DatabaseError) -> str:
     """What a database error means, and the remedy."""
     said = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
-    if "no such table" in said or "does not exist" in said:
+    if 'FATAL:  database "' in said:
+        return f"there is no such database ({said}). Make it with createdb, or correct DIGEST_DATABASE_URL, then run this command again."
+    if "no such table" in said or ("does not exist" in said and "FATAL" not in said):
         return f"the database has no tables yet, or old ones ({said}). Run `digest migrate`, then this command again."
     if "readonly" in said or "read-only" in said or "permission denied" in said:
         return f"the database cannot be written ({said}). Give this user the right to write there, or set DIGEST_DATABASE_URL to another place."

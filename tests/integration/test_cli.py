@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy.exc import OperationalError
 
 from digest.cli import main
 
@@ -161,6 +162,24 @@ def test_it_explains_a_database_out_of_reach(
     assert result.exit_code == 1
     assert says in result.output
     assert "hush" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("fatal", "says"),
+    [('database "digets" does not exist', "no such database"), ('role "ann" does not exist', "did not answer")],
+)
+@pytest.mark.parametrize("command", ["report", "migrate"])
+def test_it_does_not_send_to_migrate_who_named_a_wrong_database(
+    monkeypatch: pytest.MonkeyPatch, command: str, fatal: str, says: str
+) -> None:
+    def refused(*_args: object) -> None:
+        raise OperationalError("", {}, Exception(f'connection to server at "127.0.0.1" failed: FATAL:  {fatal}'))
+
+    monkeypatch.setattr("digest.install.Install.open" if command == "report" else "digest.db.schema.migrate", refused)
+    result = digest(command)
+    assert result.exit_code == 1
+    assert says in result.output
+    assert "digest migrate" not in result.output
 
 
 def test_it_warns_of_a_slip_in_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
