@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -138,9 +140,35 @@ def _export(install: Install, form: str, out: Path | None) -> None:
         if out is None:
             sys.stdout.writelines(lines)
             return
-        with out.open("w", encoding="utf-8", newline="") as file:
+        with _whole(out) as file:
             file.writelines(lines)
     click.echo(f"Written to {out}.", err=True)
+
+
+@contextmanager
+def _whole(out: Path) -> Iterator[IO[str]]:
+    """The file to write under its name once it is whole: half an export looks like one of fewer readers."""
+    if out.exists() and not out.is_file():  # a pipe or a device
+        with out.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        return
+    place = out.resolve()
+    part = place.with_name(f".{place.name}.{os.getpid()}.part")
+    try:
+        with _opened_for(out, part) as file:
+            if place.exists():
+                shutil.copymode(place, part)
+            yield file
+        part.replace(place)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _opened_for(out: Path, part: Path) -> IO[str]:
+    try:
+        return part.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(out)) from None
 
 
 def _told(lines: Iterator[str], tell: Tell) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,22 @@ def test_it_says_which_columns_were_not_read() -> None:
     done = digest("subscribers", "import", "-", stdin=b"email,topcis\nann@example.org,robots\n")
     assert done.exit_code == 0
     assert "Not read, since no preference is called so: topcis." in done.output
+
+
+def test_it_leaves_no_half_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_args: object) -> Iterator[str]:
+        yield "email\n"
+        raise KeyboardInterrupt
+
+    (tmp_path / "out.csv").write_text("the export of yesterday")
+    monkeypatch.setattr(people.transfer, "export_subscribers", interrupted)
+    assert digest("subscribers", "export", "--out", "out.csv").exit_code == 1
+    assert (tmp_path / "out.csv").read_text() == "the export of yesterday"
+    assert not list(tmp_path.glob(".out.csv*"))
+
+
+def test_it_exports_over_an_older_file_without_opening_it_to_others(tmp_path: Path) -> None:
+    (tmp_path / "out.csv").touch(0o600)
+    assert digest("subscribers", "export", "--out", "out.csv").exit_code == 0
+    assert (tmp_path / "out.csv").read_text().startswith("email,")
+    assert (tmp_path / "out.csv").stat().st_mode & 0o777 == 0o600
