@@ -150,8 +150,13 @@ class SharedBoard:
     def _ask(self, question: Callable[[Board], Answer]) -> Answer:
         if time.monotonic() >= self._away_until:
             try:
-                return question(self._shared)
+                answer = question(self._shared)
             except RedisError as error:
+                if not self._away_until:  # nobody told it when the seats of the last time were given up
+                    self._own = OwnBoard()
                 self._away_until = time.monotonic() + _AWAY_SECONDS
                 log.warning("throttle.alone", error=str(error), meaning="limits hold for each process alone for now")
+            else:
+                self._away_until = 0.0
+                return answer
         return question(self._own)

@@ -9,6 +9,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisIsGone
 
 from digest.db.tables import Mail
+from digest.delivery import board as boards
 from digest.delivery import gate as gates
 from digest.delivery.board import OwnBoard, SharedBoard
 from digest.delivery.gate import Gate
@@ -122,6 +123,16 @@ def test_it_goes_on_when_redis_is_gone() -> None:
     assert one.admit("a.example") == 0
     assert one.admit("a.example") > 0
     assert sum(one.pause() for _ in range(4)) > 1
+
+
+def test_it_has_all_seats_of_a_domain_whenever_redis_goes_away_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boards, "_AWAY_SECONDS", 0.0)
+    redis = Gone()
+    board = SharedBoard(redis)
+    for _ in range(3):
+        seats = [board.sit("a.example", 2) for _ in range(3)]
+        assert seats == ["a.example", "a.example", None]
+        board.leave("a.example")  # back again, and knows nothing of them
 
 
 @pytest.mark.parametrize("rate", [0, 1000.0])
