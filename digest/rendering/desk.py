@@ -170,7 +170,7 @@ class Desk:
         """
         known = self._tiles[today]
         try:
-            return [known[id(pick)] for pick in picks]
+            return list(map(known.__getitem__, map(id, picks)))
         except KeyError:
             if len(known) > MOST_TILES:
                 known.clear()

@@ -221,17 +221,18 @@ class Connection:
         """Read every answer to one write; the first refusal counts, and the connection is made fit for the next mail."""
         refused: Outcome | None = None
         is_in_data = False
+        wire = self._live
         for phase in awaited:
             self._phase = phase
             try:
-                lines = await self._live.read_reply(self._server.command_timeout_s)
+                lines = wire.reply() or await wire.read_reply(self._server.command_timeout_s)
             except Lost:
                 if refused is None:
                     raise
                 self._abandon()
                 return refused
-            is_in_data = lines[-1].startswith(b"354") and self._phase is Phase.DATA
-            if is_in_data or (lines[-1].startswith(b"25") and self._phase is not Phase.DATA):
+            is_in_data = phase is Phase.DATA and lines[-1].startswith(b"354")
+            if is_in_data or (phase is not Phase.DATA and lines[-1].startswith(b"25")):
                 continue
             reply = parse_reply(lines)
             refused = refused or judge(self._phase, reply)

@@ -30,11 +30,12 @@ class Wire:
     def __init__(self, connected: socket.socket) -> None:
         self._socket, self._descriptor = connected, connected.fileno()  # it never blocks
         self._unread = b""
+        self._lines: list[bytes] = []  # of a reply that has begun
         self._is_encrypted = False
 
     @property
     def has_unread(self) -> bool:
-        return bool(self._unread)
+        return bool(self._unread or self._lines)
 
     @property
     def is_private(self) -> bool:
@@ -63,22 +64,28 @@ class Wire:
         while rest:
             rest = rest[await self._done(partial(self._socket.send, rest), until, writable) :]
 
-    async def read_reply(self, timeout_s: float) -> list[bytes]:
-        """The lines of one reply, all of them within `timeout_s`; `Lost` when it is cut, late or has no end."""
-        until = monotonic() + timeout_s
-        lines: list[bytes] = []
-        while len(lines) < self._MOST_LINES:
+    def reply(self) -> list[bytes] | None:
+        """The lines of the next reply, where all of it has come already; `Lost` when it has no end."""
+        while True:
             line, newline, rest = self._unread.partition(b"\n")
             if len(line) > self._LONGEST_LINE:
                 raise Lost(f"the reply has a line of more than {self._LONGEST_LINE} bytes")
             if not newline:
-                self._unread += await self._more(until)
-                continue
+                return None
             self._unread = rest
-            lines.append(line)
+            self._lines.append(line)
             if line[3:4] != b"-":
+                lines, self._lines = self._lines, []
                 return lines
-        raise Lost(f"the reply has more than {self._MOST_LINES} lines")
+            if len(self._lines) >= self._MOST_LINES:
+                raise Lost(f"the reply has more than {self._MOST_LINES} lines")
+
+    async def read_reply(self, timeout_s: float) -> list[bytes]:
+        """The lines of the next reply, all of them within `timeout_s`; `Lost` when it is cut, late or has no end."""
+        until = monotonic() + timeout_s
+        while (lines := self.reply()) is None:
+            self._unread += await self._more(until)
+        return lines
 
     async def _more(self, until: float) -> bytes:
         if monotonic() >= until:  # also where a byte comes now and then
