@@ -147,4 +147,5 @@ def test_it_stops_when_the_databases_disk_is_full(tmp_path: Path, saw: Saw, disk
 
 def _install_and_web(url: str, folder: Path, sink: Sink) -> tuple[Install, Any]:
     wanted = settings(url, folder, sink, smtp_connections=4)
-    return Install(wanted), create_app(wanted).test_client()
+    install = Install(wanted)
+    return install, create_app(wanted, install.engine).test_client()
