@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 from sqlalchemy import (
     ARRAY,
     Column,
@@ -114,7 +114,7 @@ def inserting(connection: Connection, table: Table, rows: Sequence[Mapping[str, 
 
 def as_table(types: Mapping[str, TypeEngine[Any]], rows: Sequence[Mapping[str, Any]]) -> TableValuedAlias:
     """Rows as a table that a statement can read, on PostgreSQL: they travel as one JSON document."""
-    document = cast(literal(json.dumps(rows, default=str), Text), postgresql.JSON)
+    document = cast(literal(msgspec.json.encode(rows).decode(), Text), postgresql.JSON)
     columns = [column(name, type_) for name, type_ in types.items()]
     return func.json_to_recordset(document).table_valued(*columns).render_derived("given", with_types=True)
 

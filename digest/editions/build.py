@@ -75,21 +75,18 @@ def build(
 def pick(choice: Choice, paper: Paper, gained: Mapping[int, int], voted_on: Mapping[int, date]) -> Pick:
     """A choice with all that is said of it: `gained` votes by paper id, `voted_on` as for `build`."""
     is_late = any(reason.kind is ReasonKind.SECOND_CHANCE for reason in choice.reasons)
-    reasons = tuple(_dated(reason, voted_on) for reason in told(choice.reasons))
+    reasons = tuple(told(choice.reasons, voted_on))
     return Pick(paper, reasons, paper.votes, gained.get(paper.id), is_late)
 
 
-def told(reasons: Sequence[Reason]) -> list[Reason]:
+def told(reasons: Sequence[Reason], voted_on: Mapping[int, date]) -> list[Reason]:
     """What a reader is told of the terms of a score, strongest first: at most MOST_TOLD, and none that hardly counted.
 
     Their contributions are left out: they have done their part, and so the same reason of two readers is the same value.
     """
     least = WORTH_TELLING * reasons[0].contribution if reasons else 0.0
     counted = [one for one in reasons if one.kind is ReasonKind.FRESH or one.contribution >= least > 0.0]
-    return [one._replace(contribution=0.0) for one in counted[:MOST_TOLD]]
-
-
-def _dated(reason: Reason, voted_on: Mapping[int, date]) -> Reason:
-    if reason.kind is not ReasonKind.LIKED or reason.paper_id is None:
-        return reason
-    return reason._replace(liked_on=voted_on.get(reason.paper_id))
+    return [
+        Reason(kind, 0.0, detail, paper_id, voted_on.get(paper_id) if kind is ReasonKind.LIKED and paper_id else None)
+        for kind, _, detail, paper_id, _ in counted[:MOST_TOLD]
+    ]
