@@ -32,11 +32,19 @@ def draw(figures: Sequence[dict[str, Any]]) -> str:
         f'<text x="{LEFT}" y="24" font-size="15">CPU seconds of each stage by number of subscribers (both axes logarithmic)</text>',
         *_grid(across, up),
     ]
+    ends: list[tuple[float, float, str]] = []  # down, across and stage: where a line ends that has a name
     for database in dict.fromkeys(f["database"] for f in figures):
         for stage, colour in COLOURS.items():
-            own = [f for f in figures if f["database"] == database and f["stage"] == stage]
-            parts += _line(own, across, up, colour, f"{stage}, {database}", database != "postgresql")
-    return "\n".join([*parts, "</svg>\n"])
+            own = sorted((f for f in figures if (f["database"], f["stage"]) == (database, stage)), key=_readers)
+            places = [(across.at(f["subscribers"]), up.at(_seconds(f))) for f in own]
+            parts += _line(places, colour, f"{stage}, {database}", is_dashed=database != "postgresql")
+            if places and database == "postgresql":
+                ends.append((places[-1][1], places[-1][0], stage))
+    return "\n".join([*parts, *_names(ends), "</svg>\n"])
+
+
+def _readers(figure: dict[str, Any]) -> int:
+    return int(figure["subscribers"])
 
 
 def _seconds(figure: dict[str, Any]) -> float:
@@ -74,23 +82,21 @@ def _grid(across: _Scale, up: _Scale) -> list[str]:
     return parts
 
 
-def _line(
-    figures: Sequence[dict[str, Any]], across: _Scale, up: _Scale, colour: str, name: str, is_dashed: bool
-) -> list[str]:
-    if not figures:
+def _line(places: list[tuple[float, float]], colour: str, name: str, *, is_dashed: bool) -> list[str]:
+    if not places:
         return []
-    places = [
-        (across.at(f["subscribers"]), up.at(_seconds(f))) for f in sorted(figures, key=lambda f: f["subscribers"])
-    ]
     dashes = ' stroke-dasharray="5 4"' if is_dashed else ""
     path = " ".join(f"{x},{y}" for x, y in places)
-    dots = [f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in places]
-    x, y = places[-1]
-    label = (
-        "" if is_dashed else f'<text x="{x + 8}" y="{y + 4}" fill="{colour}">{escape(name.partition(",")[0])}</text>'
-    )
     return [
         f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dashes}><title>{escape(name)}</title></polyline>',
-        *dots,
-        label,
+        *(f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in places),
     ]
+
+
+def _names(ends: list[tuple[float, float, str]]) -> list[str]:
+    """Each at the end of its line, moved down where another one stands."""
+    parts, last = [], 0.0
+    for y, x, stage in sorted(ends):
+        last = max(y + 4, last + 14)
+        parts.append(f'<text x="{x + 8}" y="{last:.1f}" fill="{COLOURS[stage]}">{stage}</text>')
+    return parts
