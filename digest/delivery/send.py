@@ -22,7 +22,6 @@ from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from digest.db.engine import asking, chunks
 from digest.db.tables import DeliveryStatus, Mail
@@ -232,7 +231,7 @@ class Run:
                 ledger.renew(self._engine, self._journal.name)
                 if asked < self._leased_until:  # else some are somebody else's by now, and only the rest was renewed
                     self._leased_until = asked + SURE_SECONDS
-            except SQLAlchemyError as error:  # also a pool without a free connection: the next second tries again
+            except Exception as error:  # whatever it is: the next second tries again, and the last time it is raised
                 log.warning("ledger.unreachable", error=str(error)[:200], waiting=len(self._results))
 
     def flush(self) -> None:
@@ -240,7 +239,7 @@ class Run:
         submitted, results = _taken_from(self._submitted), _taken_from(self._results)
         try:
             ledger.record(self._engine, self._journal.name, submitted, results, self._now())
-        except SQLAlchemyError:
+        except Exception:  # what was forgotten here would be given back, and sent again
             self._submitted.extend(submitted)
             self._results.extend(results)
             raise

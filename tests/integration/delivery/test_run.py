@@ -85,6 +85,26 @@ def test_it_sends_nothing_that_another_worker_may_have_got_while_this_machine_sl
     assert statuses(engine) == {"submitted": 3, "claimed": 7}
 
 
+def test_it_sends_nothing_twice_when_the_ledger_cannot_be_written_once(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, failed = ledger.record, []
+
+    def fickle(engine: Engine, worker: str, submitted: Any, *rest: Any) -> None:
+        if submitted and not failed:
+            failed.append(submitted)
+            raise ValueError("not what a database says")
+        record(engine, worker, submitted, *rest)
+
+    monkeypatch.setattr(ledger, "record", fickle)
+    monkeypatch.setattr(send, "FLUSH_SECONDS", 0.01)
+    with fake_server() as fake, ready(engine, tmp_path, fake.port, 40, smtp_connections=1) as install:
+        pipeline.deliver(install)
+    assert failed
+    assert len(fake.mails) == 40
+    assert statuses(engine) == {"submitted": 40}
+
+
 def test_it_keeps_to_the_days_number_when_two_workers_claim_at_once(engine: Engine, tmp_path: Path) -> None:
     cap = ledger.Cap(3, NOW - timedelta(hours=6))
     claimed: list[list[ledger.Claim]] = []
