@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from alembic import context
 
 from digest.db.schema import is_compared
@@ -12,7 +14,10 @@ LOCK = 4_271_963  # any number of our own: two migrate jobs at once take turns
 
 with engine.connect() as connection:
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SELECT pg_advisory_lock({LOCK})")
+        # Asked again and again: who waits within a statement keeps an index from being made concurrently, for ever.
+        while not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({LOCK})").scalar_one():
+            connection.commit()
+            time.sleep(0.2)
         connection.commit()
     context.configure(
         connection=connection,

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from email import message_from_bytes
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, inspect, text
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, Engine, event, inspect, text
 
 from digest import pipeline
 from digest.db.engine import is_postgresql, make_engine
-from digest.db.schema import head, migrate, revision
+from digest.db.schema import head, is_compared, migrate, revision
 from digest.db.tables import metadata
 from digest.delivery import ledger
 from digest.install import Install
@@ -55,6 +61,55 @@ def test_it_carries_everything_forward(first: Engine) -> None:
     assert first_schema.read(first, known) == before
     with first.connect() as connection:
         assert len(search.find(connection, parse("robots"), search.Filters()).papers) == 3
+
+
+def test_it_keeps_nobody_waiting_for_an_index(first: Engine) -> None:
+    if not is_postgresql(first):
+        pytest.skip("SQLite makes an index in one go")
+    said: list[str] = []
+    old = set(first_schema.ROWS)
+    event.listen(first, "before_cursor_execute", lambda *given: said.append(given[2]))
+    migrate(first)
+    made = [one for one in said if re.search(r"^(CREATE|DROP).* INDEX ", one)]
+    waiting = [one for one in made if "CONCURRENTLY" not in one and not _is_of_new_table(one, old)]
+    assert made
+    assert not waiting
+
+
+def _is_of_new_table(statement: str, old: set[str]) -> bool:
+    found = re.search(r" ON (\w+)", statement)
+    return found is not None and found[1] not in old
+
+
+def test_it_goes_on_after_an_interrupted_index(first: Engine) -> None:
+    if not is_postgresql(first):
+        pytest.skip("SQLite makes an index in one go, or not at all")
+    migrate(first, "0002")
+    with first.begin() as connection:  # as if the process had ended between the last two steps
+        connection.execute(text("CREATE INDEX ix_subscribers_status ON subscribers (status)"))
+        connection.execute(text("CREATE INDEX ix_subscribers_due_new ON subscribers (due_at, id)"))
+        connection.execute(text("DROP INDEX ix_subscribers_due"))
+    migrate(first)
+    with first.connect() as connection:
+        assert (
+            compare_metadata(MigrationContext.configure(connection, opts={"include_object": is_compared}), metadata)
+            == []
+        )
+
+
+def test_it_runs_twice_at_once(first: Engine) -> None:
+    if not is_postgresql(first):
+        pytest.skip("a file on one machine is migrated by one process")
+    own = {"DIGEST_DATABASE_URL": first.url.render_as_string(hide_password=False)}
+    command = [sys.executable, "-m", "digest", "migrate"]
+    both = [subprocess.Popen(command, env=os.environ | own) for _ in range(2)]
+    try:
+        assert [one.wait(timeout=60) for one in both] == [0, 0]
+    finally:
+        for one in both:
+            one.kill()
+            one.wait()
+    assert revision(first) == head()
 
 
 def test_it_sends_the_mail_that_was_queued_before(first: Engine, mails: FakeServer, tmp_path: Path) -> None:
