@@ -346,13 +346,15 @@ def take_in_by(engine: Engine, links: Links, raw: bytes, now: datetime) -> list[
     return said
 
 
-def take_in_maildir(install: Install, folder: Path) -> list[str]:
+def take_in_maildir(install: Install, folder: Path, tell: ingestion.Tell = tell_nobody) -> list[str]:
     """Take in what lies in new/; each is moved to cur/ when it is done, so an interrupted run goes on where it was."""
     said = []
     (folder / "cur").mkdir(exist_ok=True)
-    for path in sorted((folder / "new").iterdir()):
+    paths = sorted((folder / "new").iterdir())
+    for done, path in enumerate(paths, start=1):
         said += [f"{path.name}: {one}" for one in take_in(install, path.read_bytes()) or ["nothing reported"]]
         path.rename(folder / "cur" / f"{path.name}:2,S")
+        tell(done, len(paths))
     return said
 
 

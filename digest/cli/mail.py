@@ -175,12 +175,14 @@ def bounce(context: click.Context) -> TakenIn:
 def bounces(context: click.Context, folder: Path) -> TakenIn:
     """Take in a maildir of returned messages; each is moved from new/ to cur/ when that is done."""
     from digest import pipeline
+    from digest.cli.progress import progress
     from digest.install import Install
 
     if not (folder / "new").is_dir():
         raise click.BadParameter(f"{folder} is no maildir: it has no folder new/.", param_hint="FOLDER")
     install = Install.open(settings_of(context))
     try:
-        return TakenIn(pipeline.take_in_maildir(install, folder))
+        with progress("returned mails") as tell:
+            return TakenIn(pipeline.take_in_maildir(install, folder, tell))
     finally:
         install.close()

@@ -220,3 +220,27 @@ def test_it_says_that_an_address_is_not_of_this_machine() -> None:
     result = digest("up", "--host", "192.0.2.1")
     assert result.exit_code == 1
     assert "Give another --port or --host" in result.output
+
+
+@pytest.mark.usefixtures("migrated")
+def test_it_tells_how_far_it_is_with_returned_mail_and_goes_on_when_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digest.cli.progress.LINE_SECONDS", 0.0)
+    (tmp_path / "box" / "new").mkdir(parents=True)
+    for name in ("1", "2", "3"):
+        (tmp_path / "box" / "new" / name).write_bytes(b"Subject: hello\n\nhello\n")
+    whole = Path.read_bytes
+
+    def interrupted(path: Path) -> bytes:
+        if path.name == "2":
+            raise KeyboardInterrupt
+        return whole(path)
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(Path, "read_bytes", interrupted)
+        stopped = digest("bounces", "box")
+    assert stopped.exit_code == 1
+    assert "returned mails: 1 of 3" in stopped.stderr
+    assert "run the same command again to finish" in stopped.stderr
+    assert len(json.loads(digest("bounces", "box", "--json").stdout)["reports"]) == 2
