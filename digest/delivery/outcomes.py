@@ -84,19 +84,21 @@ _CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ufeff]+")
 def parse_reply(lines: Sequence[bytes]) -> Reply:
     """Read the lines of one reply as they came, with or without their CRLF; never fails.
 
-    RFC 5321 4.2.1: every line starts with the same code; RFC 2034 4: the status, if any, starts the text of each line.
+    RFC 5321 4.2.1: every line starts with the same code, and where they differ there is none; RFC 2034 4: the status, if
+    any, starts the text of each line.
     """
-    code: int | None = None
+    codes: set[int] = set()
     status: str | None = None
     texts: list[str] = []
     for line in lines:
         match = _LINE.match(line)
-        if match and code is None:
-            code = int(match[1])
+        if match:
+            codes.add(int(match[1]))
         text = _clean(match[2] if match else line)
         if found := _STATUS.match(text):
             status, text = status or found[1], text[found.end() :]
         texts.append(text)
+    code = codes.pop() if len(codes) == 1 else None
     return Reply(code, status, " ".join(filter(None, texts))[:_LONGEST_TEXT])
 
 

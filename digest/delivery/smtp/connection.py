@@ -251,6 +251,10 @@ class Connection:
             if refused := await self._last_words():
                 return refused
             raise
+        if wire.has_unread:  # said before it could know the mail: to take it for the answer could lose one
+            if refused := await self._last_words():
+                return refused
+            raise Lost("the server spoke out of turn")
         await before_dot(envelope.id)
         self._phase = Phase.EOD
         await wire.write(b".\r\n", server.data_timeout_s)
@@ -270,8 +274,10 @@ class Connection:
         if not is_in_data:
             await self._reset()
         elif refused.phase is Phase.RCPT:
-            with contextlib.suppress(Lost):  # the next mail will find out
+            try:
                 await self._command(b".", timeout_s=self._server.eod_timeout_s)
+            except Lost:
+                self._abandon()  # a late answer would be taken for the next mail's
         else:  # it refused the sender and took the recipient: an empty mail might arrive
             self._abandon()
 

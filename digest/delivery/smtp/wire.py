@@ -137,13 +137,17 @@ async def look_up(host: str, port: int) -> Addresses:
 
 
 async def connect(addresses: Addresses, timeout_s: float) -> Wire:
-    """The first address that answers, all of them within `timeout_s`; `Lost` with the last error when none does."""
+    """The first address that answers, all of them within `timeout_s`; `Lost` with the last error when none does.
+
+    One that is silent takes its share of the time and leaves the rest to those behind it.
+    """
     until, last = monotonic() + timeout_s, "the name has no address"
-    for family, kind, protocol, address in addresses:
+    for left, (family, kind, protocol, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
         candidate = socket.socket(family, kind, protocol)
         try:
             candidate.setblocking(False)
-            await _reach(candidate, address, max(until, monotonic() + 0.1))
+            now = monotonic()
+            await _reach(candidate, address, now + max((until - now) / left, 0.1))
             # The envelope and the dot are small writes behind others: never wait for an acknowledgement to send them.
             candidate.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:

@@ -7,11 +7,13 @@ from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from socket import AF_INET, SOCK_STREAM
+from time import monotonic
 
 import pytest
 
 from digest.delivery.outcomes import Against, Outcome, Phase, Verdict
-from digest.delivery.smtp import Connection, Envelope, Security, Server, Unreachable, diagnose
+from digest.delivery.smtp import Connection, Envelope, Security, Server, Unreachable, diagnose, wire
 from digest.delivery.smtp.connection import always, nothing
 from digest.delivery.smtp.loop import alone
 from digest.delivery.smtp.wire import Wire
@@ -146,6 +148,24 @@ def test_it_sends_a_lone_dot_to_a_server_that_wants_the_mail_of_a_refused_recipi
     assert fake.mails == [b"", BODY]
 
 
+def test_it_leaves_a_server_that_is_silent_about_the_mail_of_a_refused_recipient() -> None:
+    with (
+        fake_server(RCPT="550 5.1.1 no", dot=SILENCE) as fake,
+        Talk(at(fake, eod_timeout_s=0.3)) as connection,
+    ):
+        assert connection.send(MAIL).phase is Phase.RCPT
+        assert not connection.is_open
+
+
+@pytest.mark.parametrize(
+    ("early", "verdict"), [("250 2.0.0 queued", Verdict.DEFERRED), ("552 5.3.4 too big", Verdict.REFUSED)]
+)
+def test_it_takes_nothing_said_before_the_dot_for_the_answer_to_it(early: str, verdict: Verdict) -> None:
+    with fake_server(DATA=f"354 go on\r\n{early}") as fake, Talk(at(fake)) as connection:
+        assert connection.send(MAIL).verdict is verdict
+        assert not connection.is_open
+
+
 def test_it_leaves_a_server_that_refused_the_sender_and_wants_the_mail() -> None:
     with fake_server(MAIL="550 5.7.1 not you") as fake, Talk(at(fake)) as connection:
         outcome = connection.send(MAIL)
@@ -168,7 +188,18 @@ def test_it_defers_a_fault_before_the_dot(verb: str, fault: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [CLOSE, RESET, SILENCE, DRIP, "rubbish", "354 more?", "250-x\r\n" * 300 + "250 x", "250 " + "x" * 9000]
+    "fault",
+    [
+        CLOSE,
+        RESET,
+        SILENCE,
+        DRIP,
+        "rubbish",
+        "354 more?",
+        "250-x\r\n" * 300 + "250 x",
+        "250 " + "x" * 9000,
+        "250-x\r\n550 y",
+    ],
 )
 def test_it_calls_a_fault_after_the_dot_uncertain(fault: str) -> None:
     with fake_server(dot=fault) as fake, Talk(at(fake, eod_timeout_s=0.3)) as connection:
@@ -405,3 +436,16 @@ def test_it_blames_the_moment_for_a_server_that_is_not_there() -> None:
     with pytest.raises(Unreachable) as caught:
         Talk(Server("127.0.0.1", free_port(), Security.NONE))
     assert (caught.value.outcome.phase, caught.value.outcome.against) == (Phase.CONNECT, Against.MOMENT)
+
+
+def test_it_gives_each_address_its_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares: list[int] = []
+
+    async def reach(_candidate: object, _address: object, until: float) -> None:
+        shares.append(round(until - monotonic()))
+        raise TimeoutError
+
+    monkeypatch.setattr(wire, "_reach", reach)
+    with pytest.raises(wire.Lost):
+        alone(wire.connect([(AF_INET, SOCK_STREAM, 0, ("127.0.0.1", 9))] * 3, 12.0))
+    assert shares == [4, 6, 12]
