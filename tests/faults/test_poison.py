@@ -210,7 +210,7 @@ def test_it_honours_old_links_and_signs_all_mail_over_a_change_of_keys(pg: Engin
         for mail in mails
         for index in range(2)
     )
-    web = create_app(new).test_client()
+    web = create_app(new, pg).test_client()
     answers = [_leave(web, mail["unsub"]) for mail in (first, last)]
     with pg.connect() as connection:
         left = connection.execute(
