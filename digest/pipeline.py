@@ -248,10 +248,8 @@ def _deliver_leg(install: Install, more: More, over: Stop, report: StageReport) 
     try:
         run.send(install.pool, more, lambda held: outgoing.prepare(install, held), over)
     except Unreachable as error:
-        report.ok, report.reason = (
-            False,
-            f"the mail server cannot be used ({error}): mails wait, `digest doctor` says more",
-        )
+        report.ok = False
+        report.reason = f"the mail server cannot be used ({error}): mails wait, `digest doctor` says more"
         if error.outcome.against is Against.SITE:  # a login or a certificate does not mend itself by the next tick
             run.report.stopped = report.reason
     _count(report, run.report)

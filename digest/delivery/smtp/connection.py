@@ -247,14 +247,12 @@ class Connection:
         wire, server = self._live, self._server
         try:
             await wire.write(stuffed(envelope), server.data_timeout_s)
+            if wire.has_unread:  # said before it could know the mail: to take it for the answer could lose one
+                raise Lost("the server spoke out of turn")
         except Lost:
             if refused := await self._last_words():
                 return refused
             raise
-        if wire.has_unread:  # said before it could know the mail: to take it for the answer could lose one
-            if refused := await self._last_words():
-                return refused
-            raise Lost("the server spoke out of turn")
         await before_dot(envelope.id)
         self._phase = Phase.EOD
         await wire.write(b".\r\n", server.data_timeout_s)
