@@ -1,6 +1,6 @@
 """What a worker did with every mail, on disk before it does the next thing: a killed worker is not forgotten.
 
-One file per worker, `DATA_DIR/journal/NAME.journal`, a line per event: taken in hand, all but the final dot sent, reply.
+One file per worker, `DATA_DIR/journal/NAME.journal`, a line per event: taken in hand, final dot about to leave, reply.
 The worker holds it under flock, so a journal whose lock can be had belongs to a worker that is gone.
 
 What survives: every line whose call returned survives kill -9 and a crash of Python, because it was copied into memory
@@ -32,7 +32,7 @@ _STEP_BYTES = 1024 * 1024
 class Story:
     """All that a journal tells, by the ledger's ids.
 
-    `begun` were taken in hand and `doubtful` had all but their final dot sent, both without a reply; of these only the
+    `begun` were taken in hand and the final dot of `doubtful` was about to leave, both without a reply; of these only the
     doubtful may have arrived. `outcomes` are those of the last try of each that had a reply. What all of `preparing` share was being made.
     """
 
@@ -93,7 +93,7 @@ class Journal:
         self._append(b"begun\t%d\n" % ledger_id)
 
     def before_dot(self, ledger_id: int) -> None:
-        """All but the final dot has left; from now on the mail may arrive."""
+        """The final dot leaves next; from now on the mail may arrive."""
         self._append(b"dot\t%d\n" % ledger_id)
 
     def record(self, ledger_id: int, outcome: Outcome) -> None:

@@ -6,6 +6,7 @@ from binascii import hexlify
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from struct import unpack_from
 from typing import NamedTuple
 
 from digest.subscribers.signer import Purpose, Signer, decoded, letters
@@ -162,7 +163,7 @@ class Links:
         tokens[::_VOTE_BYTES] = _NUMBERS[: 2 * papers]
         encoded = letters(self._signer.key_id + named + tokens)
         head = encoded[:16]
-        made = [head + encoded[at : at + 24] for at in range(16, len(encoded), 24)]
+        made = [head + own for own in unpack_from("24s" * (2 * papers), encoded, len(head))]
         return made[::2], made[1::2]
 
     def read_vote(self, token: str) -> VoteLink | None:

@@ -23,6 +23,7 @@ from digest.delivery.smtp.envelope import Envelope, host_name, path, stuffed
 from digest.delivery.smtp.server import Security, Server, Unreachable
 from digest.delivery.smtp.wire import Lost, Wire, connect, look_up
 
+BeforeDot = Callable[[int], Awaitable[bool]]
 Step = tuple[bytes, Sequence[Phase]]  # commands that leave in one write, and what each is answered in
 
 
@@ -31,8 +32,9 @@ def always(_id: int) -> bool:
     return True
 
 
-async def nothing(_id: int) -> None:
-    """Nobody needs to know."""
+async def at_once(_id: int) -> bool:
+    """Every dot may leave."""
+    return True
 
 
 class Connection:
@@ -81,13 +83,14 @@ class Connection:
         self,
         envelope: Envelope,
         still_wanted: Callable[[int], bool] = always,
-        before_dot: Callable[[int], Awaitable[None]] = nothing,
+        before_dot: BeforeDot = at_once,
     ) -> Outcome:
         """Hand over one mail and wait for the last reply; whatever server and network do becomes the outcome.
 
-        Before the final dot every failure is `deferred`: nothing was delivered. From the first byte of the dot on until
-        its reply it is `uncertain`. `still_wanted(id)` is asked the moment before each write that brings the mail nearer
-        to DATA, `before_dot(id)` when all but the dot has left; the dot leaves when it returns. What these two raise is raised.
+        Until all of the final dot has left every failure is `deferred`: nothing was delivered. From then on until its reply
+        it is `uncertain`. `still_wanted(id)` is asked the moment before each write that brings the mail nearer to DATA,
+        `before_dot(id)` when the server waits for the mail: true, and all of it leaves; false, and all but the dot, which
+        leaves when it was asked once more. What these two raise is raised.
         """
         self.carried += 1
         self._phase = Phase.MAIL
@@ -132,7 +135,7 @@ class Connection:
     async def _hello(self) -> None:
         """EHLO, or HELO where that is unknown (RFC 5321 3.2); what was offered before is forgotten (RFC 3207 4.2)."""
         wire, name = self._live, host_name(self._server.hello)
-        await wire.write(b"EHLO " + name + b"\r\n", self._server.command_timeout_s)
+        await wire.write(b"EHLO " + name + b"\r\n", timeout_s=self._server.command_timeout_s)
         lines = await wire.read_reply(self._server.command_timeout_s)
         reply = parse_reply(lines)
         if reply.code is not None and reply.code >= 500:
@@ -212,7 +215,7 @@ class Connection:
                 if awaited[0] is not Phase.MAIL:
                     await self._reset()
                 return SKIPPED
-            await self._live.write(said, self._server.command_timeout_s)
+            await self._live.write(said, timeout_s=self._server.command_timeout_s)
             if refused := await self._answers(awaited):
                 return refused
         return None
@@ -243,19 +246,21 @@ class Connection:
             await self._leave(refused, is_in_data)
         return refused
 
-    async def _data(self, envelope: Envelope, before_dot: Callable[[int], Awaitable[None]]) -> Outcome:
-        wire, server = self._live, self._server
+    async def _data(self, envelope: Envelope, before_dot: BeforeDot) -> Outcome:
+        wire, server, rest = self._live, self._server, stuffed(envelope)
         try:
-            await wire.write(stuffed(envelope), server.data_timeout_s)
+            if not await before_dot(envelope.id):
+                await wire.write(rest, timeout_s=server.data_timeout_s)
+                rest = b""
+                await before_dot(envelope.id)
             if wire.has_unread:  # said before it could know the mail: to take it for the answer could lose one
                 raise Lost("the server spoke out of turn")
+            await wire.write(rest, b".\r\n", timeout_s=server.data_timeout_s)
         except Lost:
             if refused := await self._last_words():
                 return refused
             raise
-        await before_dot(envelope.id)
         self._phase = Phase.EOD
-        await wire.write(b".\r\n", server.data_timeout_s)
         lines = await wire.read_reply(server.eod_timeout_s)
         if lines[0].startswith(b"250 "):
             return TAKEN  # as nearly all are; how the server words it is of no interest
@@ -298,7 +303,7 @@ class Connection:
 
     async def _command(self, line: bytes, timeout_s: float | None = None) -> Reply:
         wire, timeout_s = self._live, timeout_s or self._server.command_timeout_s
-        await wire.write(line + b"\r\n", timeout_s)
+        await wire.write(line + b"\r\n", timeout_s=timeout_s)
         return parse_reply(await wire.read_reply(timeout_s))
 
     @property

@@ -20,6 +20,8 @@ Event = tuple[Hashable, int, float]  # a socket's number and what it should be, 
 Dialogue = Coroutine[Event, Any, Result]
 
 _LOOK_SECONDS = 0.002
+_AWHILE_SECONDS = 0.02
+_SOON = "soon"
 _LONGEST_SECONDS = 3600.0  # of one wait; epoll takes no infinite one
 
 
@@ -144,24 +146,36 @@ class Places:
         self._held: dict[Hashable, float] = {}  # since when, the oldest first
         self._queue: deque[Hashable] = deque()
 
-    async def take(self, who: Hashable) -> None:
-        """Wait for a place; `give_back` must follow."""
-        if len(self._held) < self._count:
-            self._held[who] = monotonic()
-            return
-        self._queue.append(who)
+    async def take(self, who: Hashable) -> bool:
+        """Wait for a place; `give_back` must follow.
+
+        False: no place yet, but soon; make ready for it and take it then. So says the first call of one that must wait,
+        when no more are before it than there are places, or after a while.
+        """
+        if who not in self._queue:
+            if len(self._held) < self._count:
+                self._held[who] = monotonic()
+                return True
+            self._queue.append(who)
+            if len(self._queue) > self._count:
+                await _happens((who, _SOON), 0, monotonic() + _AWHILE_SECONDS)
+            return who in self._held
         while who not in self._held:
             oldest, since = next(iter(self._held.items()))
             if not await _happens(who, 0, since + self._patience_s):
                 self.give_back(oldest)
+        return True
 
     def give_back(self, who: Hashable) -> None:
         """Also by one that has lost its place, or never had one."""
-        self._held.pop(who, None)
+        if self._held.pop(who, None) is None and who in self._queue:
+            self._queue.remove(who)
         if self._queue and len(self._held) < self._count:
             first = self._queue.popleft()
             self._held[first] = monotonic()
             self._loop.call(first)
+            if len(self._queue) >= self._count:
+                self._loop.call((self._queue[self._count - 1], _SOON))
 
     async def let_pass(self) -> None:
         """Whoever was given a place goes on before us."""

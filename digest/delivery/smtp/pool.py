@@ -190,9 +190,11 @@ class _Line:
         finally:
             self._dots.give_back(self)
 
-    async def _before_dot(self, id: int) -> None:
-        await self._dots.take(self)
+    async def _before_dot(self, id: int) -> bool:
+        if not await self._dots.take(self):
+            return False
         self._run.before_dot(id)
+        return True
 
     async def _is_worth_waiting(self, error: Unreachable, failures: int) -> bool:
         """A busy or absent server may be back in a moment; a wrong password or certificate will not mend itself."""

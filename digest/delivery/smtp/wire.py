@@ -7,7 +7,7 @@ import ipaddress
 import os
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from time import monotonic
 
@@ -52,17 +52,22 @@ class Wire:
         await self._done(encrypted.do_handshake, monotonic() + timeout_s)
         self._is_encrypted = True
 
-    async def write(self, data: bytes, timeout_s: float) -> None:
-        """All of `data`, or `Lost`."""
+    async def write(self, *pieces: bytes, timeout_s: float) -> None:
+        """All of them as one, or `Lost`: then the last byte has not left."""
         try:
-            sent = self._socket.send(data)  # nearly always there is room for all of it
+            sent = self._send(pieces)  # nearly always there is room for all of it
         except _NOT_NOW:
             sent = 0
         except OSError as error:
             raise Lost(_in_words(error)) from None
-        rest, until = memoryview(data)[sent:], monotonic() + timeout_s
+        if sent == sum(map(len, pieces)):
+            return
+        rest, until = memoryview(b"".join(pieces))[sent:], monotonic() + timeout_s
         while rest:
             rest = rest[await self._done(partial(self._socket.send, rest), until, writable) :]
+
+    def _send(self, pieces: Sequence[bytes]) -> int:
+        return self._socket.send(b"".join(pieces)) if self._is_encrypted else self._socket.sendmsg(pieces)
 
     def reply(self) -> list[bytes] | None:
         """The lines of the next reply, where all of it has come already; `Lost` when it has no end."""

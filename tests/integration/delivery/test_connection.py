@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from base64 import b64decode
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from socket import AF_INET, SOCK_STREAM
@@ -14,7 +14,7 @@ import pytest
 
 from digest.delivery.outcomes import Against, Outcome, Phase, Verdict
 from digest.delivery.smtp import Connection, Envelope, Security, Server, Unreachable, diagnose, wire
-from digest.delivery.smtp.connection import always, nothing
+from digest.delivery.smtp.connection import BeforeDot, always, at_once
 from digest.delivery.smtp.loop import alone
 from digest.delivery.smtp.wire import Wire
 from tests.conftest import free_port
@@ -66,7 +66,7 @@ class Talk:
         self,
         envelope: Envelope,
         still_wanted: Callable[[int], bool] = always,
-        before_dot: Callable[[int], Awaitable[None]] = nothing,
+        before_dot: BeforeDot = at_once,
     ) -> Outcome:
         return alone(self._connection.send(envelope, still_wanted, before_dot))
 
@@ -325,6 +325,37 @@ def test_it_stops_a_mail_when_something_of_ours_goes_wrong_before_the_dot() -> N
             connection.send(MAIL, before_dot=full)
         assert not connection.is_open
     assert fake.mails == []
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_it_sends_all_but_the_dot_while_the_dot_must_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encrypted: bool
+) -> None:
+    written: list[bytes] = []
+    write = Wire.write
+
+    async def noted(self: Wire, *pieces: bytes, timeout_s: float) -> None:
+        written.append(b"".join(pieces))
+        await write(self, *pieces, timeout_s=timeout_s)
+
+    monkeypatch.setattr(Wire, "write", noted)
+    answers = [True, False, True]
+
+    async def before_dot(_: int) -> bool:
+        return answers.pop(0)
+
+    shown, trusted = certificate(tmp_path)
+    with fake_server(shown, encrypted) as fake:
+        server = at(fake, security=Security.TLS if encrypted else Security.NONE, tls=trusted)
+        with Talk(server) as connection:
+            for _ in range(2):
+                assert connection.send(MAIL, before_dot=before_dot).verdict is Verdict.SUBMITTED
+    assert [one for one in written if one.endswith(b".\r\n") and b"MAIL" not in one] == [
+        BODY + b".\r\n",
+        BODY,
+        b".\r\n",
+    ]
+    assert fake.mails == [BODY, BODY]
 
 
 # -- TLS and login -----------------------------------------------------------------------------------------------------

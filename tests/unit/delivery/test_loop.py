@@ -106,7 +106,7 @@ def test_it_gives_places_in_the_order_of_asking() -> None:
     places = Places(loop, 2, math.inf)
 
     async def visitor(name: int) -> None:
-        await places.take(name)
+        await places.take(name) or await places.take(name)
         served.append(name)
         at_once.append(at_once[-1] + 1)
         await asleep(0.001)
@@ -123,7 +123,7 @@ def test_it_passes_on_a_place_that_is_held_for_too_long() -> None:
     places = Places(loop, 1, 0.01)
 
     async def slow() -> None:
-        await places.take("slow")
+        assert await places.take("slow")
         for _ in range(5_000):
             if len(order) < 2:
                 await asleep(0.001)
@@ -131,9 +131,64 @@ def test_it_passes_on_a_place_that_is_held_for_too_long() -> None:
         places.give_back("slow")
 
     async def next_one(name: str) -> None:
-        await places.take(name)
+        await places.take(name) or await places.take(name)
         order.append(name)
         places.give_back(name)
 
     loop.run([slow(), next_one("second"), next_one("third")])
     assert order == ["second", "third", "slow"]
+
+
+def test_it_tells_the_next_ones_to_make_ready() -> None:
+    loop, told = Loop(), []
+    places = Places(loop, 1, math.inf)
+
+    async def visitor(name: str) -> None:
+        has_place = await places.take(name)
+        told.append((name, has_place))
+        has_place or await places.take(name)
+        await asleep(0.001)
+        places.give_back(name)
+        told.append((name, "gone"))
+
+    loop.run([visitor(name) for name in "abc"])
+    # c is told as soon as b, which was before it, has its place
+    assert told == [("a", True), ("b", False), ("a", "gone"), ("c", False), ("b", "gone"), ("c", "gone")]
+
+
+def test_it_lets_nobody_wait_long_before_making_ready() -> None:
+    loop, told = Loop(), []
+    places = Places(loop, 1, math.inf)
+
+    async def holder() -> None:
+        await places.take("holder")
+        for _ in range(5_000):
+            if len(told) < 3:
+                await asleep(0.001)
+        places.give_back("holder")
+
+    async def visitor(name: str) -> None:
+        has_place = await places.take(name)
+        told.append((name, has_place))
+        has_place or await places.take(name)
+        places.give_back(name)
+
+    loop.run([holder(), *(visitor(name) for name in "abc")])
+    assert sorted(told) == [("a", False), ("b", False), ("c", False)]
+
+
+def test_it_gives_no_place_to_one_that_has_gone_from_the_queue() -> None:
+    loop, served = Loop(), []
+    places = Places(loop, 1, math.inf)
+
+    async def visitor(name: str, *, stays: bool) -> None:
+        if stays:
+            await places.take(name) or await places.take(name)
+            served.append(name)
+            await asleep(0.001)
+        else:
+            assert not await places.take(name)
+        places.give_back(name)
+
+    loop.run([visitor("first", stays=True), visitor("gone", stays=False), visitor("last", stays=True)])
+    assert served == ["first", "last"]
