@@ -28,7 +28,7 @@ from benchmarks.pipeline import MIDNIGHT, ROOT, _crowd_papers, _environment
 from digest.db.engine import make_engine
 from digest.db.schema import migrate
 from digest.db.tables import IS_DIGEST, deliveries
-from digest.delivery import ledger
+from digest.delivery import tally
 from digest.subscribers import transfer
 from digest.subscribers.subscriber import Preferences
 
@@ -101,7 +101,7 @@ def _watch(engine: Engine, options: argparse.Namespace) -> None:
     """Until the simulated day is over and nothing waits; one line each simulated hour or so."""
     began, end = time.monotonic(), HOURS * 3600 / options.rate
     while (spent := time.monotonic() - began) < end + 600:
-        totals = ledger.totals(engine)
+        totals = tally.totals(engine)
         done = totals.submitted + totals.skipped + totals.refused + totals.uncertain
         print(
             f"{spent:6.0f} s  {totals.planned:>7} planned {done:>7} done {totals.waiting + totals.deferred:>7} to go",
@@ -119,7 +119,7 @@ def _metrics(port: int) -> str:
 
 def _judged(engine: Engine, options: argparse.Namespace, examination: Any, metrics: str) -> int:
     days = [_crowd.DAY + timedelta(days=n) for n in range(-1, 3)]
-    totals = {day: ledger.totals(engine, day) for day in days}
+    totals = {day: tally.totals(engine, day) for day in days}
     told = {
         status: float(count)
         for status, count in re.findall(r'digest_mails\{mail="digest",status="(\w+)"\} ([\d.]+)', metrics)

@@ -22,8 +22,9 @@ from digest.db import states
 from digest.db.engine import database_now, reading
 from digest.db.schema import head, revision
 from digest.db.tables import RunOutcome, deliveries
-from digest.delivery.ledger import count_claimable, count_left, totals
+from digest.delivery.ledger import count_claimable, count_left
 from digest.delivery.smtp import diagnose
+from digest.delivery.tally import totals
 from digest.editions.store import count_planned
 from digest.feedback.rates import rates
 from digest.install import Install

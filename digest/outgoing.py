@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from digest.delivery import ledger
+from digest.delivery.feed import Make
 from digest.delivery.links import message_id, of_letter
-from digest.delivery.send import Make
 from digest.delivery.smtp import Envelope
 from digest.editions import store
 from digest.editions.edition import Edition

@@ -26,11 +26,14 @@ from digest.db.engine import reading
 from digest.delivery import ledger
 from digest.delivery.bounces import parse as parse_bounces
 from digest.delivery.bounces import sent_to
+from digest.delivery.feed import More
 from digest.delivery.halt import Deadline, Stop
 from digest.delivery.outcomes import Against, Outcome
 from digest.delivery.pace import warm_up_cap
+from digest.delivery.recovery import recover_dead
 from digest.delivery.retention import drop_old
-from digest.delivery.send import More, Run, SendReport, recover_dead
+from digest.delivery.send import Run, SendReport
+from digest.delivery.settle import SITE_PAUSE
 from digest.delivery.smtp import Unreachable
 from digest.editions import plan as planning
 from digest.editions import store
@@ -52,7 +55,6 @@ RANK_CHUNK = 500
 DELIVER_CHUNK = 500
 LEG_MAILS = 20_000
 SEEN_FOR = timedelta(days=30)  # candidates are at most half as old
-SITE_PAUSE = timedelta(minutes=15)
 LEARN_AT_SOONEST, LEARN_AT_LATEST = timedelta(hours=24), timedelta(days=7)
 LEARN_GROWTH = 1.02  # papers, or likes, over those of the last fit
 PAUSE = "sending_paused"

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, case, func, select
 
 from digest.db.engine import reading
 from digest.db.tables import RunOutcome, source_runs
-from digest.delivery.ledger import Totals, totals
+from digest.delivery.tally import Totals, totals
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from sqlalchemy import Engine, func, select
 
 from digest import pipeline
 from digest.db.tables import deliveries, editions, papers, subscribers
-from digest.delivery import ledger
+from digest.delivery import tally
 from digest.install import Install
 from digest.settings import Settings
 from digest.subscribers import lifecycle
@@ -215,7 +215,7 @@ def drive(install: Install, clock: Ticking, until: datetime, on_hour: Callable[[
         failed = [str(one) for one in reports if not one.ok]
         assert not failed, (clock.at, failed)
         for day in (None, clock.at.date()):
-            assert ledger.totals(install.engine, day).closes, (clock.at, day)
+            assert tally.totals(install.engine, day).closes, (clock.at, day)
         clock.at += STEP
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 
 from digest import pipeline
 from digest.db.tables import deliveries, editions, subscribers
-from digest.delivery import ledger
+from digest.delivery import tally
 from digest.install import Install
 from tests.builders import add_subscriber
 from tests.faults.conftest import Saw, url_of
@@ -126,7 +126,7 @@ def test_it_mails_once_after_two_days_without_beat(pg: Engine, tmp_path: Path, s
     assert all(7 <= hour.hour < 22 for hour in hours)
     assert len({hour.date() for hour in hours}) == len(hours)  # one mail a day, and none for the days away
     assert sum(size for _, _, size in sizes) == 5 * 5  # every paper of the days away came
-    assert ledger.totals(pg).closes
+    assert tally.totals(pg).closes
 
 
 def test_it_repeats_no_paper_of_a_list_that_comes_twice_late_and_changed(pg: Engine, tmp_path: Path, saw: Saw) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, select
 
 from digest import pipeline
 from digest.db.tables import deliveries
-from digest.delivery import ledger
+from digest.delivery import ledger, tally
 from digest.install import Install
 from tests.builders import NOW, TODAY, add_subscriber, list_paper
 from tests.conftest import shared_dir
@@ -56,7 +56,7 @@ def test_it_loses_and_doubles_nothing_over_a_day(engine: Engine, tmp_path: Path,
         install.pool._pauses_s = (0.05,) * 5
         while clock.at < NOW + timedelta(hours=8) and (clock.at == NOW or is_open(engine)):
             pipeline.run(install)
-            assert ledger.totals(engine, TODAY).closes
+            assert tally.totals(engine, TODAY).closes
             if mode == "chaos" and is_open(engine):
                 time.sleep(
                     2 * HANG_SECONDS
@@ -69,8 +69,8 @@ def test_it_loses_and_doubles_nothing_over_a_day(engine: Engine, tmp_path: Path,
         saw(fault, f"a day of {mode}, {engine.dialect.name}", minutes=minutes, lost=said["lost"], forbidden=said["dup_forbidden"],
             copies=said["dup_excused_server"] + said["dup_excused_client"])  # fmt: skip
     refused = sum(10 <= n < 20 for n in range(READERS)) if mode == "reject" else 0
-    assert ledger.totals(engine).submitted == READERS - refused
-    assert ledger.totals(engine).refused == refused
+    assert tally.totals(engine).submitted == READERS - refused
+    assert tally.totals(engine).refused == refused
     assert (said["lost"], said["dup_forbidden"], said["unexpected"], said["flawed"]) == (refused, 0, 0, 0)
     assert said["dup_excused_same_bytes"] == said["dup_excused_server"] + said["dup_excused_client"]
 

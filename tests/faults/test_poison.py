@@ -21,7 +21,7 @@ from digest import pipeline
 from digest.db.engine import make_engine
 from digest.db.schema import migrate
 from digest.db.tables import deliveries, editions, papers, subscribers
-from digest.delivery import ledger
+from digest.delivery import ledger, tally
 from digest.delivery.dkim import load_keys
 from digest.install import Install
 from digest.rendering.sheet import Sheet
@@ -176,9 +176,9 @@ def test_it_mails_nobody_who_was_erased_while_claimed(pg: Engine, tmp_path: Path
         )
         kept = left.scalar_one()
     saw("F22", "20 readers erased", mails_to_them=found["unexpected"], editions_of_theirs=kept, lost=found["lost"],
-        ledger=statuses(pg), closes=ledger.totals(pg).closes)  # fmt: skip
+        ledger=statuses(pg), closes=tally.totals(pg).closes)  # fmt: skip
     assert (found["unexpected"], found["lost"], kept) == (0, 0, 0)
-    assert ledger.totals(pg).closes
+    assert tally.totals(pg).closes
 
 
 def test_it_honours_old_links_and_signs_all_mail_over_a_change_of_keys(pg: Engine, tmp_path: Path, saw: Saw) -> None:

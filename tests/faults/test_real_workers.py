@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from digest.db.tables import deliveries
-from digest.delivery import ledger
+from digest.delivery import ledger, tally
 from digest.install import Install
 from digest.settings import Settings
 from tests.conftest import free_port, scratch_database, wait_for
@@ -92,7 +92,7 @@ def watch(install: Install, running: dict[str, subprocess.Popen[bytes]], hf_url:
     now = install.now()
     move(hf_url, (now + timedelta(minutes=30)).date())
     for day in (None, now.date()):
-        assert ledger.totals(install.engine, day).closes
+        assert tally.totals(install.engine, day).closes
     assert [name for name, process in running.items() if process.poll() is not None] == []
 
 

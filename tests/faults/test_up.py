@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from digest.db.engine import make_engine
 from digest.db.tables import deliveries
-from digest.delivery import ledger
+from digest.delivery import tally
 from digest.settings import Settings
 from tests.conftest import free_port
 from tests.faults.conftest import Saw
@@ -104,7 +104,7 @@ def test_it_serves_a_reader_on_one_machine_that_dies_twice(tmp_path: Path, saw: 
     with engine.connect() as connection:
         rows = connection.execute(select(deliveries).where(deliveries.c.mail == "digest")).all()
     dates = [row.dated_on for row in rows if row.status == "submitted"]
-    totals = ledger.totals(engine)
+    totals = tally.totals(engine)
     engine.dispose()
     saw("F11", "no Redis at all: `digest up` killed twice", mails=server.taken.total(), digests=digests(server),
         confirmations=len(mails(server, "/c/")), seconds_to_the_first_after_a_kill=round(first_after),

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, select, update
 
 from digest import outgoing, pipeline
 from digest.db.tables import deliveries, editions, papers, seen_papers, subscribers
-from digest.delivery import ledger
+from digest.delivery import ledger, tally
 from digest.delivery.journal import Journal
 from digest.delivery.outcomes import Against, Outcome, Phase, Verdict
 from digest.editions.plan import MISSED
@@ -104,7 +104,7 @@ def test_it_brings_each_reader_one_digest_a_day_and_no_paper_twice(install: Inst
     pipeline.run(install)
     assert sent_papers(install.engine, ann) == sent_papers(install.engine, bob) == [first, second]
     assert len(mails.mails) == 4
-    assert ledger.totals(install.engine).closes
+    assert tally.totals(install.engine).closes
 
 
 def test_it_looks_no_further_than_it_calls_workers(install: Install) -> None:
@@ -141,7 +141,7 @@ def test_it_skips_a_day_without_papers_with_its_reason(install: Install, mails: 
     (cleo,) = readers(install.engine, "cleo", muted=["benchmarks"])
     pipeline.run(install)
     assert row(install.engine, cleo).reason == "no_match"
-    assert ledger.totals(install.engine).reasons == {"nothing_new": 1, "no_match": 1}
+    assert tally.totals(install.engine).reasons == {"nothing_new": 1, "no_match": 1}
     assert len(mails.mails) == 1
 
 
@@ -224,7 +224,7 @@ def test_it_counts_the_rows_of_a_forgotten_reader_and_sends_nothing(install: Ins
         assert ledger.willing(connection, [ann]) == set()
     ledger.release(install.engine, "dead")
     pipeline.run(install)
-    totals = ledger.totals(install.engine)
+    totals = tally.totals(install.engine)
     assert (totals.planned, totals.reasons, mails.mails) == (1, {"forgotten": 1}, [])
 
 
@@ -298,7 +298,7 @@ def test_it_gives_the_papers_of_a_held_mail_to_the_next_digest(engine: Engine, t
         install_of(engine, tmp_path, fake.port, in_doubt="hold") as install,
     ):
         pipeline.run(install)
-        assert (row(engine, ann).status, ledger.totals(engine).uncertain) == ("uncertain", 1)
+        assert (row(engine, ann).status, tally.totals(engine).uncertain) == ("uncertain", 1)
         later(install, days=1)
         pipeline.run(install)
         assert len(fake.mails) == 2  # the one whose reply never came, and the next day's

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, select, update
 
 from digest import pipeline
 from digest.db.tables import deliveries
-from digest.delivery import ledger
+from digest.delivery import tally
 from digest.install import Install
 from tests.builders import TODAY
 from tests.conftest import missing
@@ -80,7 +80,7 @@ def test_it_sends_nobody_two_digests_for_a_date_after_a_restore(
     pipeline.run(install)
     assert len(mails.mails) == 12
     assert held == {"planned": 12, "ranked": 12, "half sent": 6}[stage]
-    totals = ledger.totals(install.engine, TODAY)
+    totals = tally.totals(install.engine, TODAY)
     assert totals.closes
     assert totals.uncertain == held
     later(install, days=1)

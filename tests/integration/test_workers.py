@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from digest.clock import real_now
-from digest.delivery import ledger
+from digest.delivery import tally
 from tests.builders import add_subscriber, list_paper
 from tests.integration.delivery.fake_server import fake_server
 
@@ -44,14 +44,14 @@ def test_it_finds_who_is_due_without_being_told(engine: Engine, redis_url: str, 
             processes.append(subprocess.Popen(digest, env=environments[name], stderr=subprocess.DEVNULL))
         try:
             until = time.monotonic() + PATIENCE_SECONDS
-            while ledger.totals(engine).submitted < 3 and time.monotonic() < until:
+            while tally.totals(engine).submitted < 3 and time.monotonic() < until:
                 time.sleep(0.1)
             alive = [_is_alive(environment) for environment in environments.values()]
         finally:
             for process in processes:
                 process.terminate()
             assert [process.wait(PATIENCE_SECONDS) for process in processes] == [0, 0]
-        assert (ledger.totals(engine).submitted, len(mails.mails)) == (3, 3)
+        assert (tally.totals(engine).submitted, len(mails.mails)) == (3, 3)
         assert alive == [True, True]
 
 

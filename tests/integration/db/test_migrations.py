@@ -19,7 +19,7 @@ from digest import pipeline
 from digest.db.engine import is_postgresql, make_engine
 from digest.db.schema import head, is_compared, migrate, revision
 from digest.db.tables import metadata
-from digest.delivery import ledger
+from digest.delivery import tally
 from digest.install import Install
 from digest.papers import search
 from digest.papers.query import parse
@@ -117,8 +117,8 @@ def test_it_sends_the_mail_that_was_queued_before(first: Engine, mails: FakeServ
     with install_of(first, tmp_path, mails.port) as install:
         _send_all(install)
     assert _recipients(mails) == sorted(f"{name}@example.org" for name in first_schema.QUEUED)
-    assert ledger.totals(first, TODAY).submitted == 5  # one of them was before
-    assert ledger.totals(first).closes
+    assert tally.totals(first, TODAY).submitted == 5  # one of them was before
+    assert tally.totals(first).closes
 
 
 def test_a_worker_of_the_first_version_writes_into_the_newest_schema(

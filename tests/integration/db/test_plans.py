@@ -27,7 +27,7 @@ from digest.db.tables import (
     subscribers,
     votes,
 )
-from digest.delivery import ledger
+from digest.delivery import ledger, tally
 from digest.delivery.retention import drop_old
 from digest.editions import plan, store
 from digest.editions.calendar import last_asked
@@ -171,7 +171,7 @@ ASKED: dict[str, Callable[[Engine], Any]] = {
     "one reader": _on_connection(lambda c: rows.find(c, ONE)),
     "how a reader stands": _on_connection(lambda c: standing.standing(c, 7)),
     "a reader's history": _on_connection(lambda c: overview.history(c, 7)),
-    "the report of a day": lambda e: ledger.totals(e, NOW.date()),
+    "the report of a day": lambda e: tally.totals(e, NOW.date()),
     "the ledger's pages": _on_connection(lambda c: overview.ledger_rows(c, None, "", 900)),
     "the ledger's pages of a day": _on_connection(lambda c: overview.ledger_rows(c, NOW.date(), "skipped")),
     "stages": _on_connection(lambda c: overview.stages(c, NOW - DAY)),

@@ -12,7 +12,7 @@ from digest.db.tables import deliveries
 from digest.delivery import ledger
 from digest.delivery.journal import Journal
 from digest.delivery.outcomes import Outcome, Phase, Reply, judge
-from digest.delivery.send import recover_dead
+from digest.delivery.recovery import recover_dead
 from digest.editions import store
 from tests.builders import NOW, TODAY, add_subscriber
 

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, event, select
 
 from digest import outgoing, pipeline
 from digest.db.tables import deliveries
-from digest.delivery import ledger, send
+from digest.delivery import ledger, recorder, send
 from digest.install import Install
 from tests.builders import NOW, add_edition, add_paper, add_subscriber
 from tests.integration.delivery.fake_server import CLOSE, fake_server
@@ -58,7 +58,7 @@ def test_it_stops_when_the_server_never_says_whether_it_took_a_mail(engine: Engi
 def test_it_sends_nothing_that_another_worker_may_have_got_while_this_machine_slept(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first_to_wake: str
 ) -> None:
-    slept, made, uptime, prepare = [0.0], [0], send.uptime, outgoing.prepare
+    slept, made, uptime, prepare = [0.0], [0], recorder.uptime, outgoing.prepare
 
     def sleepy(install: Install, claims: Any) -> Any:
         make = prepare(install, claims)
@@ -77,8 +77,8 @@ def test_it_sends_nothing_that_another_worker_may_have_got_while_this_machine_sl
         return make_then_sleep
 
     monkeypatch.setattr(outgoing, "prepare", sleepy)
-    monkeypatch.setattr(send, "uptime", lambda: uptime() + slept[0])
-    monkeypatch.setattr(send, "FLUSH_SECONDS", 0.05 if first_to_wake == "writer" else 60.0)
+    monkeypatch.setattr(recorder, "uptime", lambda: uptime() + slept[0])
+    monkeypatch.setattr(recorder, "FLUSH_SECONDS", 0.05 if first_to_wake == "writer" else 60.0)
     with fake_server() as fake, ready(engine, tmp_path, fake.port, 10, smtp_connections=1) as install:
         pipeline.deliver(install)
     assert len(fake.mails) == 3
@@ -97,7 +97,7 @@ def test_it_sends_nothing_twice_when_the_ledger_cannot_be_written_once(
         record(engine, worker, submitted, *rest)
 
     monkeypatch.setattr(ledger, "record", fickle)
-    monkeypatch.setattr(send, "FLUSH_SECONDS", 0.01)
+    monkeypatch.setattr(recorder, "FLUSH_SECONDS", 0.01)
     with fake_server() as fake, ready(engine, tmp_path, fake.port, 40, smtp_connections=1) as install:
         pipeline.deliver(install)
     assert failed
