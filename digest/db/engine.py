@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Engine,
+    Integer,
     Select,
     Table,
     TableValuedAlias,
@@ -32,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.sql.elements import ColumnElement
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import NullType, TypeEngine
 
 Item = TypeVar("Item")
 
@@ -121,9 +122,11 @@ def as_table(types: Mapping[str, TypeEngine[Any]], rows: Sequence[Mapping[str, A
 
 def among(connection: Connection, column: Column[Any], values: Collection[Any]) -> ColumnElement[bool]:
     """`column IN values` of a page: one parameter on PostgreSQL, where a thousand cost more than finding their rows."""
-    if is_postgresql(connection):
-        return column == any_(literal(list(values), ARRAY(column.type)))
-    return column.in_(values)
+    if not is_postgresql(connection):
+        return column.in_(values)
+    if isinstance(column.type, Integer):
+        return _is_one_of(column, literal(numbers(connection, values), NullType()))
+    return column == any_(literal(list(values), ARRAY(column.type)))
 
 
 def listed(column: Column[Any], name: str, *, on_postgresql: bool) -> ColumnElement[bool]:
@@ -132,13 +135,18 @@ def listed(column: Column[Any], name: str, *, on_postgresql: bool) -> ColumnElem
     For statements that are made once and asked over and over: making one costs more than asking it.
     """
     if on_postgresql:
-        return column == any_(cast(bindparam(name, type_=Text), ARRAY(column.type)))
+        return _is_one_of(column, bindparam(name, type_=NullType()))
     return column.in_(bindparam(name, expanding=True))
 
 
 def numbers(connection: Connection, values: Collection[int]) -> str | list[int]:
     """The value of a parameter of `listed`. PostgreSQL gets it as text: its driver takes long over each number."""
     return "{" + ",".join(map(str, values)) + "}" if is_postgresql(connection) else list(values)
+
+
+def _is_one_of(column: Column[Any], written: ColumnElement[Any]) -> ColumnElement[bool]:
+    """`written` has no type of its own, so that the server reads it as an array once; a text would be cast for each row."""
+    return column == any_(cast(written, ARRAY(column.type)))
 
 
 def count_of(table: Table, where: ColumnElement[bool], most: int | None = None) -> Select[int]:

@@ -255,7 +255,7 @@ def load_editions(
         rows = [
             (list(map(bytes, _raw_picks.decode(stored))), values)
             for page in chunks(sorted(ids))
-            for stored, *values in connection.execute(_EDITIONS.where(editions.c.delivery_id.in_(page)))
+            for stored, *values in connection.execute(_EDITIONS.where(among(connection, editions.c.delivery_id, page)))
         ]
         new = {one: _pick.decode(one) for stored, _ in rows for one in stored if one not in picks}
         papers |= load_papers(connection, {pick.paper_id for pick in new.values()} - papers.keys())
