@@ -88,7 +88,18 @@ def test_it_sends_nothing_that_another_worker_may_have_got_while_this_machine_sl
 def test_it_sends_nothing_twice_when_the_ledger_cannot_be_written_once(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record, failed = ledger.record, []
+    record, prepare, failed = ledger.record, outgoing.prepare, []
+
+    def slow_until_it_failed(install: Install, claims: Any) -> Any:
+        make = prepare(install, claims)
+
+        def made(claim: Any) -> Any:
+            for _ in range(5_000):
+                if claim.id > 20 and not failed:
+                    time.sleep(0.001)
+            return make(claim)
+
+        return made
 
     def fickle(engine: Engine, worker: str, submitted: Any, *rest: Any) -> None:
         if submitted and not failed:
@@ -96,6 +107,7 @@ def test_it_sends_nothing_twice_when_the_ledger_cannot_be_written_once(
             raise ValueError("not what a database says")
         record(engine, worker, submitted, *rest)
 
+    monkeypatch.setattr(outgoing, "prepare", slow_until_it_failed)
     monkeypatch.setattr(ledger, "record", fickle)
     monkeypatch.setattr(recorder, "FLUSH_SECONDS", 0.01)
     with fake_server() as fake, ready(engine, tmp_path, fake.port, 40, smtp_connections=1) as install:
