@@ -25,6 +25,7 @@ from digest.rendering.view import CardView, LinkView, card, counts, digest_view,
 from digest.rendering.wording import Phrase, words_for
 
 HTML_FORMS = ("hero", "full", "short", "line")
+LINE = 3
 TEXT_FORMS = ("full", "full", "short", "line")
 REASONS = (2, 2, 1, 0)  # how many are shown in each of these forms, the strongest first
 CARD_SLOTS = ("reasons", "more", "less")
@@ -37,14 +38,20 @@ MOST_TILES = 30_000  # about 1 KB each
 
 
 class Card(NamedTuple):
-    """A pick in one form: the chunks around its reasons and the two votes, or the whole line.
+    """A pick in full or in short, as the chunks around its tokens, in their order.
 
-    `rows` are its reasons in HTML, around the token of "less of this"; in `text` they are part of the first chunk.
+    HTML up to its reasons; these, around the token of "less of this"; up to the token of "more", up to "less", the rest.
+    Then the text up to "more", its reasons included, up to "less", the rest.
     """
 
-    html: tuple[bytes, ...]
+    start: bytes
     rows: tuple[bytes, ...]
-    text: tuple[bytes, ...]
+    to_more: bytes
+    to_less: bytes
+    end: bytes
+    text_start: bytes
+    text_to_less: bytes
+    text_end: bytes
 
 
 class Blank(NamedTuple):
@@ -93,6 +100,7 @@ class Tile:
     pick: Pick
     fragment: Fragment
     cards: list[Card | None]
+    line: tuple[bytes, bytes] | None = None
     sizes: Sizes | None = None
 
 
@@ -177,19 +185,24 @@ class Desk:
             self.add([pick.paper for pick in picks])
             for pick in picks:
                 if id(pick) not in known:  # which stays its own while the tile holds it
-                    known[id(pick)] = Tile(pick, self._fragments[pick.paper.id], [None] * len(HTML_FORMS))
+                    known[id(pick)] = Tile(pick, self._fragments[pick.paper.id], [None] * LINE)
             return [known[id(pick)] for pick in picks]
 
     def card(self, tile: Tile, form: int, today: date) -> Card:
-        """A pick in the form with index `form` of HTML_FORMS."""
-        card = tile.cards[form]
-        if card is None:
-            html, text = self._blank(tile.fragment, form, tile.pick)
-            rows, reasons = self.rows(tile.pick, form, today)
-            if len(text) > 1:
-                text = (text[0] + reasons + text[1], *text[2:])
-            card = tile.cards[form] = Card(html, rows, text)
+        """A pick in the form with index `form` of HTML_FORMS, which is no line."""
+        (start, to_more, to_less, end), text = self._blank(tile.fragment, form, tile.pick)
+        rows, reasons = self.rows(tile.pick, form, today)
+        text_start, text_to_more, text_to_less, text_end = text
+        said = text_start + reasons + text_to_more
+        card = tile.cards[form] = Card(start, rows, to_more, to_less, end, said, text_to_less, text_end)
         return card
+
+    def line(self, tile: Tile) -> tuple[bytes, bytes]:
+        """A pick as a line, in HTML and in text."""
+        if tile.line is None:
+            (html,), (text,) = self._blank(tile.fragment, LINE, tile.pick)
+            tile.line = html, text
+        return tile.line
 
     def _blank(self, fragment: Fragment, form: int, pick: Pick) -> Blank:
         """The same for all readers, but for the few to whom the paper is a second chance."""
