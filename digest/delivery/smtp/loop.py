@@ -21,7 +21,6 @@ Dialogue = Coroutine[Event, Any, Result]
 
 _LOOK_SECONDS = 0.002
 _AWHILE_SECONDS = 0.02
-_SOON = "soon"
 _LONGEST_SECONDS = 3600.0  # of one wait; epoll takes no infinite one
 
 
@@ -145,6 +144,7 @@ class Places:
         self._loop, self._count, self._patience_s = loop, count, patience_s
         self._held: dict[Hashable, float] = {}  # since when, the oldest first
         self._queue: deque[Hashable] = deque()
+        self._ready: set[Hashable] = set()  # those in the queue that do nothing else
 
     async def take(self, who: Hashable) -> bool:
         """Wait for a place; `give_back` must follow.
@@ -152,30 +152,44 @@ class Places:
         False: no place yet, but soon; make ready for it and take it then. So says the first call of one that must wait,
         when no more are before it than there are places, or after a while.
         """
-        if who not in self._queue:
-            if len(self._held) < self._count:
-                self._held[who] = monotonic()
-                return True
+        has_asked = who in self._queue
+        if not has_asked:
             self._queue.append(who)
-            if len(self._queue) > self._count:
-                await _happens((who, _SOON), 0, monotonic() + _AWHILE_SECONDS)
-            return who in self._held
-        while who not in self._held:
-            oldest, since = next(iter(self._held.items()))
-            if not await _happens(who, 0, since + self._patience_s):
-                self.give_back(oldest)
-        return True
+        self._ready.add(who)
+        self._hand_out()
+        if has_asked:
+            while who not in self._held:
+                oldest, since = next(iter(self._held.items()))
+                if not await _happens(who, 0, since + self._patience_s):
+                    self._take_away(oldest, since)
+        elif who not in self._held and len(self._queue) > self._count:
+            await _happens(who, 0, monotonic() + _AWHILE_SECONDS)
+        self._ready.discard(who)
+        return who in self._held
 
     def give_back(self, who: Hashable) -> None:
-        """Also by one that has lost its place, or never had one."""
+        """Also by one that has lost its place, or still waits for one."""
         if self._held.pop(who, None) is None and who in self._queue:
             self._queue.remove(who)
-        if self._queue and len(self._held) < self._count:
-            first = self._queue.popleft()
-            self._held[first] = monotonic()
-            self._loop.call(first)
+        self._hand_out()
+
+    def _take_away(self, who: Hashable, since: float) -> None:
+        if self._held.get(who) != since:
+            return  # it gave its place back meanwhile
+        del self._held[who]
+        if who in self._ready:  # it has not even heard of its place yet
+            self._queue.append(who)
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        if len(self._held) == self._count:
+            return
+        for who in [one for one in self._queue if one in self._ready][: self._count - len(self._held)]:
+            self._queue.remove(who)
+            self._held[who] = monotonic()
+            self._loop.call(who)
             if len(self._queue) >= self._count:
-                self._loop.call((self._queue[self._count - 1], _SOON))
+                self._loop.call(self._queue[self._count - 1])  # it is near now
 
     async def let_pass(self) -> None:
         """Whoever was given a place goes on before us."""

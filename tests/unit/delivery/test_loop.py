@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import socket
 from collections.abc import Iterator
 from threading import Event
@@ -192,3 +193,72 @@ def test_it_gives_no_place_to_one_that_has_gone_from_the_queue() -> None:
 
     loop.run([visitor("first", stays=True), visitor("gone", stays=False), visitor("last", stays=True)])
     assert served == ["first", "last"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_it_forgets_nobody_who_waits_for_a_place(count: int) -> None:
+    """Whatever is slow, gives up or loses its place to the next: all come to an end, and no more than allowed at once."""
+    draw = random.Random(count)
+    loop, served, in_hand = Loop(), [], set()
+    places = Places(loop, count, 0.004)
+
+    async def visitor(name: int) -> None:
+        for _ in range(12):
+            is_slow, gives_up = draw.random() < 0.2, draw.random() < 0.1
+            try:
+                if not await places.take(name):
+                    await asleep(draw.choice([0, 0.0005, 0.01]))
+                    if gives_up:
+                        continue
+                    assert await places.take(name)
+                in_hand.add(name)
+                assert is_slow or len(in_hand - slow) <= count
+                if is_slow:
+                    slow.add(name)
+                await asleep(0.01 if is_slow else 0)
+            finally:
+                places.give_back(name)
+                in_hand.discard(name)
+                slow.discard(name)
+            served.append(name)
+
+    async def watch() -> None:
+        for _ in range(5_000):
+            await asleep(0.001)
+            if len(ended) == 9:
+                return
+        raise AssertionError(f"{9 - len(ended)} still wait")
+
+    async def counted(name: int) -> None:
+        await visitor(name)
+        ended.append(name)
+
+    slow: set[int] = set()
+    ended: list[int] = []
+    loop.run([*(counted(name) for name in range(9)), watch()])
+    assert set(served) == set(range(9))
+
+
+def test_it_takes_a_place_from_nobody_who_has_come_again() -> None:
+    loop, order = Loop(), []
+    places = Places(loop, 1, 0.02)
+
+    async def comes_twice() -> None:
+        assert await places.take("a")
+        await asleep(0.015)  # b waits for a by now, and will be late soon
+        places.give_back("a")
+        assert not await places.take("a")
+        order.append("a waits")
+        assert await places.take("a")
+        order.append("a")
+        places.give_back("a")
+
+    async def slow() -> None:
+        assert not await places.take("b")
+        assert await places.take("b")
+        await asleep(0.01)
+        order.append("b")
+        places.give_back("b")
+
+    loop.run([comes_twice(), slow()])
+    assert order == ["a waits", "b", "a"]
