@@ -90,7 +90,7 @@ class Connection:
         Until all of the final dot has left every failure is `deferred`: nothing was delivered. From then on until its reply
         it is `uncertain`. `still_wanted(id)` is asked the moment before each write that brings the mail nearer to DATA,
         `before_dot(id)` when the server waits for the mail: true, and all of it leaves; false, and all but the dot, which
-        leaves when it was asked once more. What these two raise is raised.
+        leaves when it was asked again and says true. What these two raise is raised.
         """
         self.carried += 1
         self._phase = Phase.MAIL
@@ -249,10 +249,9 @@ class Connection:
     async def _data(self, envelope: Envelope, before_dot: BeforeDot) -> Outcome:
         wire, server, rest = self._live, self._server, stuffed(envelope)
         try:
-            if not await before_dot(envelope.id):
+            while not await before_dot(envelope.id):
                 await wire.write(rest, timeout_s=server.data_timeout_s)
                 rest = b""
-                await before_dot(envelope.id)
             if wire.has_unread:  # said before it could know the mail: to take it for the answer could lose one
                 raise Lost("the server spoke out of turn")
             await wire.write(rest, b".\r\n", timeout_s=server.data_timeout_s)
