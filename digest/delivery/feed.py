@@ -1,4 +1,4 @@
-"""Pages of mails, each claimed and prepared in a thread of its own while the one before is on its way."""
+"""The supply of a run: who claims and prepares its mails."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _LOOK_SECONDS = 0.005
 
 
 class Feed:
-    """Pages of mails, each claimed and prepared while the one before is on its way; what fails there is raised here.
+    """Pages of mails, each claimed and prepared in a thread of its own while the one before is on its way.
 
-    Between them, while the next is not ready, seconds after which to ask again.
+    Between them, while the next is not ready, seconds after which to ask again. What fails in the thread is raised here.
     """
 
     def __init__(self, first: Sequence[Claim], more: More, prepare: Prepare) -> None:

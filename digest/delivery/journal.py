@@ -33,7 +33,8 @@ class Story:
     """All that a journal tells, by the ledger's ids.
 
     `begun` were taken in hand and the final dot of `doubtful` was about to leave, both without a reply; of these only the
-    doubtful may have arrived. `outcomes` are those of the last try of each that had a reply. What all of `preparing` share was being made.
+    doubtful may have arrived. `outcomes` are those of the last try of each that had a reply. What all of `preparing`
+    share was being made.
     """
 
     outcomes: dict[int, Outcome] = field(default_factory=dict)

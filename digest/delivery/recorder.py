@@ -53,11 +53,11 @@ class Recorder:
         """Whether nobody else can have taken over what this worker has claimed."""
         return uptime() < self._sure_until
 
-    def submitted(self, id: int) -> None:
+    def add_submitted(self, id: int) -> None:
         """The mail was taken."""
         self._submitted.append(id)
 
-    def other(self, result: Result) -> None:
+    def add(self, result: Result) -> None:
         """It ended in any other way."""
         self._results.append(result)
 

@@ -174,7 +174,7 @@ class Run:
         claim = self._held.pop(id).claim
         self._throttle.done(domain_of(claim), outcome)
         if outcome.verdict is Verdict.SUBMITTED:
-            self._recorder.submitted(id)
+            self._recorder.add_submitted(id)
             self.report.submitted += 1
             self._faults = 0
             return
@@ -184,7 +184,7 @@ class Run:
             self.report.dead.append((claim.id, outcome))
 
     def _note(self, result: Result) -> None:
-        self._recorder.other(result)
+        self._recorder.add(result)
         setattr(self.report, result.status, getattr(self.report, result.status) + 1)
 
     def _count_faults(self, outcome: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""What a try that was no plain success means for the row of the ledger. Pure."""
+"""From what the mail server said to the state of the mail: tried again, refused, in doubt, and when."""
 
 from __future__ import annotations
 

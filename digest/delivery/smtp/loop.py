@@ -20,7 +20,7 @@ Event = tuple[Hashable, int, float]  # a socket's number and what it should be, 
 Dialogue = Coroutine[Event, Any, Result]
 
 _LOOK_SECONDS = 0.002
-_AWHILE_SECONDS = 0.02
+_AWHILE_SECONDS = 0.02  # longer than a server near by takes for a mail, and nothing beside one that is far away
 _LONGEST_SECONDS = 3600.0  # of one wait; epoll takes no infinite one
 
 

@@ -65,8 +65,8 @@ class Pool:
 
         `mails` is drawn when a connection is ready for one. A number says that the next is not there yet, and after how
         many seconds to ask again. A mail may be a function that makes its envelope, or None where there is nothing to
-        send after all: it is called once. `still_wanted` is asked and `before_dot` told as `Connection.send` does. While
-        one of these works, nothing else goes on.
+        send after all: it is called once. `still_wanted` is asked as `Connection.send` does, `before_dot` is told of each
+        try just before the dot leaves. While one of these works, nothing else goes on.
         What got no `on_reply` was not tried: after `stop`, which lets each connection finish the mail in hand, and
         after `Unreachable`, raised when no connection could be had and mail is left. Any other exception, from
         `mails` or from the callables, stops all connections in the same way and is raised; `stop` is never set here.
