@@ -140,7 +140,7 @@ def listed(column: Column[Any], name: str, *, on_postgresql: bool) -> ColumnElem
 
 
 def numbers(connection: Connection, values: Collection[int]) -> str | list[int]:
-    """The value of a parameter of `listed`. PostgreSQL gets it as text: its driver takes long over each number."""
+    """Whole numbers as `among` and `listed` compare with them. PostgreSQL gets it as text: its driver takes long over each number."""
     return "{" + ",".join(map(str, values)) + "}" if is_postgresql(connection) else list(values)
 
 

@@ -25,7 +25,7 @@ from digest.rendering.view import CardView, LinkView, card, counts, digest_view,
 from digest.rendering.wording import Phrase, words_for
 
 HTML_FORMS = ("hero", "full", "short", "line")
-LINE = 3
+LINE = HTML_FORMS.index("line")
 TEXT_FORMS = ("full", "full", "short", "line")
 REASONS = (2, 2, 1, 0)  # how many are shown in each of these forms, the strongest first
 CARD_SLOTS = ("reasons", "more", "less")

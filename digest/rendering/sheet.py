@@ -107,7 +107,7 @@ def _items(desk: Desk, edition: Edition, tiles: Sequence[Tile], links: MailLinks
     forms = _planned_forms(desk, edition.dated_on, tiles)
     shown, cards = len(forms) - forms.count(_COUNTED), forms.count(_FULL) + forms.count(_SHORT)
     make = _tracked_cards if desk.is_tracking else _cards
-    html, text = make(desk, edition.dated_on, tiles[:cards], forms, links) if cards else ([], [])
+    html, text = make(desk, edition.dated_on, tiles[:cards], _indexes(forms[:cards]), links) if cards else ([], [])
     if 0 < cards < len(forms):
         _add(html, text, desk.section)
     for place, tile in enumerate(tiles[cards:shown], start=cards):
@@ -119,25 +119,23 @@ def _items(desk: Desk, edition: Edition, tiles: Sequence[Tile], links: MailLinks
 
 
 def _cards(
-    desk: Desk, today: date, tiles: Sequence[Tile], forms: Sequence[Form], links: MailLinks
+    desk: Desk, today: date, tiles: Sequence[Tile], indexes: Sequence[int], links: MailLinks
 ) -> tuple[list[bytes], list[bytes]]:
     """Column by column, so that no step is taken in Python for each piece: most of a mail's time goes by here."""
-    made = [
-        tile.cards[index] or desk.card(tile, index, today) for tile, index in zip(tiles, _indexes(forms), strict=False)
-    ]
+    made = [tile.cards[index] or desk.card(tile, index, today) for tile, index in zip(tiles, indexes, strict=True)]
     start, rows, to_more, to_less, end, text_start, text_to_less, text_end = zip(*made, strict=True)
-    less, more = links.less, links.more
+    less, more = links.less, links.more  # also of the papers behind the cards
     html = zip(start, map(bytes.join, less, rows), to_more, more, to_less, less, end, strict=False)
     text = zip(text_start, more, text_to_less, less, text_end, strict=False)
     return list(chain.from_iterable(html)), list(chain.from_iterable(text))
 
 
 def _tracked_cards(
-    desk: Desk, today: date, tiles: Sequence[Tile], forms: Sequence[Form], links: MailLinks
+    desk: Desk, today: date, tiles: Sequence[Tile], indexes: Sequence[int], links: MailLinks
 ) -> tuple[list[bytes], list[bytes]]:
     made = [
         _tracked(desk, tile, index, today, links, place)
-        for place, (tile, index) in enumerate(zip(tiles, _indexes(forms), strict=False))
+        for place, (tile, index) in enumerate(zip(tiles, indexes, strict=True))
     ]
     return [html for html, _ in made], [text for _, text in made]
 
