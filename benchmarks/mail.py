@@ -102,7 +102,7 @@ def _recorded(payloads: Path, language: str, size: int, most: int) -> Iterator[t
     for number, (on, raws) in enumerate([*days(payloads)][-most:], 1):
         edition = _edition(number, on, raws, size)
         sheet = Renderer(SENDER).prepare([pick.paper for pick in edition.picks], [language])
-        links = signed.of_mail(number, number, len(edition.picks))
+        links = signed.of_mail(number, number)
         dated_at = datetime.combine(on, time(5), UTC)
         yield str(on), sheet.fill(edition, TO, language, links, f"<{on:%Y%m%d}.{number}@example.org>", dated_at)
 

@@ -29,7 +29,7 @@ from digest.rendering.view import DigestView, LinkView, card, clip, counts, foot
 from digest.rendering.wording import Words, words_for
 from digest.settings import data_root
 from digest.subscribers.signer import Signer
-from digest.subscribers.tokens import Links, MailLinks
+from digest.subscribers.tokens import Links, MailLinks, vote_ending
 
 AT = datetime(2026, 6, 9, 5, tzinfo=UTC)
 SENDER = Sender(
@@ -64,9 +64,8 @@ class PlainWay:
         """The text part, the HTML part and the subject. `forms` as `layout.plan` gives them; all in full without."""
         words = words_for(language)
         shown = forms or [Form.FULL] * len(edition.picks)
-        votes = zip(links.more, links.less, strict=True)
         html_items, text_items = "", ""
-        for place, (pick, form, tokens_) in enumerate(zip(edition.picks, shown, votes, strict=True)):
+        for place, (pick, form) in enumerate(zip(edition.picks, shown, strict=True)):
             if form is Form.COUNTED:
                 more = LinkView(words.more_on_the_web(len(shown) - place), self._page("e", links.edition))
                 html_items += self._pages.html("_parts/more", link=more)
@@ -76,7 +75,7 @@ class PlainWay:
                 html_items += self._pages.html("_parts/section", section=words.in_brief())
                 text_items += self._pages.text("_parts/section", section=words.in_brief())
             index = form + 1 if place or form else 0
-            html, text = self._card(pick, index, words, edition, tokens_)
+            html, text = self._card(pick, index, words, edition, links.vote)
             html_items, text_items = html_items + html, text_items + text
         subject = subject_of(
             words,
@@ -97,10 +96,10 @@ class PlainWay:
     def _page(self, name: str, token: bytes) -> str:
         return f"{self._sender.public_url}/{name}/{token.decode()}"
 
-    def _card(
-        self, pick: Pick, index: int, words: Words, edition: Edition, votes: tuple[bytes, bytes]
-    ) -> tuple[str, str]:
-        more, less_of_it = (self._page("v", token) for token in votes)
+    def _card(self, pick: Pick, index: int, words: Words, edition: Edition, vote: bytes) -> tuple[str, str]:
+        more, less_of_it = (
+            self._page("v", vote + vote_ending(pick.paper.id, is_more).encode()) for is_more in (True, False)
+        )
         html_rows, text_rows = "", ""
         for place, reason in enumerate(pick.reasons[: REASONS[index]]):
             phrase = words.reason(reason, pick.votes, pick.votes_gained, edition.dated_on)
@@ -169,7 +168,7 @@ def measure(size: int, readers: int, rounds: int) -> dict[str, float | int]:
     sheet = Renderer(SENDER).prepare([pick.paper for pick in picks], ["en"])
     prepared_ms = (time.process_time() - start) * 1000
     calls = inline.calls - before
-    known = [signed.of_mail(number, number, size) for number in range(readers)]
+    known = [signed.of_mail(number, number) for number in range(readers)]
 
     def fill(links: Callable[[int], MailLinks]) -> Callable[[], None]:
         def all_readers() -> None:
@@ -180,7 +179,7 @@ def measure(size: int, readers: int, rounds: int) -> dict[str, float | int]:
 
     fill(lambda number: known[number])()
     joined = cpu_ms(fill(lambda number: known[number]), 1, rounds) / readers
-    whole = cpu_ms(fill(lambda number: signed.of_mail(number, number, size)), 1, rounds) / readers
+    whole = cpu_ms(fill(lambda number: signed.of_mail(number, number)), 1, rounds) / readers
     plain = PlainWay(SENDER)
     plainly = cpu_ms(
         lambda: plain.fill(editions[0], "ann@example.com", "en", known[0], "<abcdefgh.1@example.org>", AT), 3, 3

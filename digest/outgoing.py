@@ -12,7 +12,6 @@ from digest.delivery.smtp import Envelope
 from digest.editions import store
 from digest.editions.edition import Edition
 from digest.install import Install
-from digest.subscribers.tokens import MailLinks
 
 
 def prepare(install: Install, claims: Sequence[ledger.Claim]) -> Make:
@@ -34,10 +33,10 @@ def prepare(install: Install, claims: Sequence[ledger.Claim]) -> Make:
             own = links.of_mail(claim.subscriber_id, claim.id)
             data = install.renderer.quiet(edition, to, language, own, id, at)
         else:
-            clicked = [pick.paper.id for pick in edition.picks] if is_tracking else ()
-            own = links.of_mail(claim.subscriber_id, claim.id, len(edition.picks), clicked)
             if unfit:
-                edition, own = _without(unfit, edition, own)
+                edition = _without(unfit, edition)
+            clicked = [pick.paper.id for pick in edition.picks] if is_tracking else ()
+            own = links.of_mail(claim.subscriber_id, claim.id, clicked)
             data = sheet.fill(edition, to, language, own, id, at)
         if signer is not None:
             data = signer.sign(data, at, is_canonical=True)
@@ -47,10 +46,6 @@ def prepare(install: Install, claims: Sequence[ledger.Claim]) -> Make:
     return make
 
 
-def _without(paper_ids: set[int], edition: Edition, links: MailLinks) -> tuple[Edition, MailLinks]:
-    """Without the papers that cannot be rendered. The links of the others still name their places in the whole edition."""
-    kept = [place for place, pick in enumerate(edition.picks) if pick.paper.id not in paper_ids]
-    picks = tuple(edition.picks[place] for place in kept)
-    less, more = ([tokens[place] for place in kept] for tokens in (links.less, links.more))
-    clicks = [links.clicks[place] for place in kept] if links.clicks else ()
-    return replace(edition, picks=picks), links._replace(less=less, more=more, clicks=clicks)
+def _without(paper_ids: set[int], edition: Edition) -> Edition:
+    """Without the papers that cannot be rendered."""
+    return replace(edition, picks=tuple(pick for pick in edition.picks if pick.paper.id not in paper_ids))

@@ -79,5 +79,5 @@ def _mail(install: Install, day: Day, reader: Reader, to: str, now: datetime) ->
         )
     sheet = install.renderer.prepare([pick.paper for pick in edition.picks], [reader.preferences.language])
     clicked = [one.paper.id for one in edition.picks] if install.settings.click_tracking else ()
-    links = install.links.of_mail(reader.subscriber_id, edition.id, len(edition.picks), clicked)
+    links = install.links.of_mail(reader.subscriber_id, edition.id, clicked)
     return sheet.fill(edition, to, reader.preferences.language, links, f"<preview@{install.settings.from_domain}>", now)

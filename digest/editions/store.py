@@ -7,7 +7,7 @@ leaves a trace in `crashes`. What was frozen never changes.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -251,18 +251,20 @@ def load_editions(
     put there. Readers who get a paper for the same reasons so get the very same pick.
     """
     papers, picks = {} if papers is None else papers, {} if picks is None else picks
+    made, unknown = {}, []
     with reading(engine).connect() as connection:
-        rows = [
-            (list(map(bytes, _raw_picks.decode(stored))), values)
-            for page in chunks(sorted(ids))
-            for stored, *values in connection.execute(_EDITIONS.where(among(connection, editions.c.delivery_id, page)))
-        ]
-        new = {one: _pick.decode(one) for stored, _ in rows for one in stored if one not in picks}
+        for page in chunks(sorted(ids)):
+            for row in connection.execute(_EDITIONS.where(among(connection, editions.c.delivery_id, page))):
+                stored = list(map(bytes, _raw_picks.decode(row[0])))
+                try:
+                    made[row[1]] = _as_edition(picks, stored, row)
+                except KeyError:
+                    unknown.append((stored, row))
+        new = {one: _pick.decode(one) for stored, _ in unknown for one in stored if one not in picks}
         papers |= load_papers(connection, {pick.paper_id for pick in new.values()} - papers.keys())
     for one, (paper_id, votes, gained, is_late, reasons) in new.items():
         picks[one] = Pick(papers[paper_id], reasons, votes, gained, is_late)
-    made = [_as_edition(tuple([picks[one] for one in stored]), *values) for stored, values in rows]
-    return {edition.id: edition for edition in made}
+    return made | {row[1]: _as_edition(picks, stored, row) for stored, row in unknown}
 
 
 def load_picks(connection: Connection, delivery_id: int, subscriber_id: int) -> list[StoredPick]:
@@ -292,9 +294,16 @@ _raw_picks = msgspec.json.Decoder(list[msgspec.Raw])
 _pick = msgspec.json.Decoder(StoredPick)
 
 
-def _as_edition(picks: tuple[Pick, ...], id: int, subscriber_id: int, dated_on: date, kind: str, *rest: Any) -> Edition:
-    """From the columns of _EDITIONS, in their order: reading a row by name takes as long as the rest of it."""
-    return Edition(id, subscriber_id, dated_on, Kind(kind), picks, *rest)
+def _as_edition(picks: Mapping[bytes, Pick], stored: Sequence[bytes], row: Sequence[Any]) -> Edition:
+    """From the columns of _EDITIONS, in their order: reading a row by name takes as long as the rest of it.
+
+    KeyError for a pick that is not known.
+    """
+    _, id, subscriber_id, dated_on, kind, *rest = row
+    return Edition(id, subscriber_id, dated_on, _KINDS[kind], tuple([picks[one] for one in stored]), *rest)
+
+
+_KINDS = {kind.value: kind for kind in Kind}
 
 
 def drop_old_seen(engine: Engine, before: date) -> int:

@@ -1,4 +1,4 @@
-"""What stands at a place of a mail, as it was frozen: a vote's link names a reader, a mail and a place in it."""
+"""What a mail said of a paper, as it was frozen: a vote's link names a reader, a mail and a paper."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ class Mailed:
 
 
 def find(connection: Connection, link: VoteLink) -> Mailed | None:
-    """None once the mail is no longer stored (KEEP_DAYS), or is another reader's after a restore from a backup."""
-    picks = load_picks(connection, link.delivery_id, link.subscriber_id)
-    if link.place >= len(picks):
-        return None
-    pick = picks[link.place]
-    return Mailed(link.subscriber_id, pick.paper_id, link.is_more, pick.reasons)
+    """None for a paper that is not in the mail.
+
+    So too once the mail is no longer stored (KEEP_DAYS), or is another reader's after a restore from a backup.
+    """
+    for pick in load_picks(connection, link.delivery_id, link.subscriber_id):
+        if pick.paper_id == link.paper_id:
+            return Mailed(link.subscriber_id, link.paper_id, link.is_more, pick.reasons)
+    return None

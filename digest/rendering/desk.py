@@ -18,40 +18,38 @@ from digest.rendering.columns import wrap
 from digest.rendering.layout import HTML_MAX, Sizes
 from digest.rendering.mime import Sender
 from digest.rendering.pages import Pages
-from digest.rendering.quoted import encode
+from digest.rendering.quoted import SOFT_BREAK, encode
 from digest.rendering.skeleton import Skeleton, compile_skeleton, escaped, html_piece, slot, text_piece
 from digest.rendering.subject import PREHEADER_TITLE_MAX, subject_of
 from digest.rendering.view import CardView, LinkView, card, counts, digest_view, page
 from digest.rendering.wording import Phrase, words_for
+from digest.subscribers.tokens import vote_ending
 
 HTML_FORMS = ("hero", "full", "short", "line")
 LINE = HTML_FORMS.index("line")
 TEXT_FORMS = ("full", "full", "short", "line")
 REASONS = (2, 2, 1, 0)  # how many are shown in each of these forms, the strongest first
-CARD_SLOTS = ("reasons", "more", "less")
+CARD_SLOTS = ("reasons", "vote", "vote")
 HTML_FRAME_SLOTS = ("subject", "preheader", "edition", "items", "preferences", "preferences", "unsubscribe")
 TEXT_FRAME_SLOTS = ("edition", "items", "preferences", "preferences", "unsubscribe")
-TOKEN_MAX = 43
+TOKEN_MAX = 44
 COUNTS_MAX = 60  # bytes of ` · 1,234 votes · 12 comments`
 PHRASE_MAX = 300  # bytes of HTML that the sentence of a reason takes
-MOST_TILES = 30_000  # about 1 KB each
+MOST_TILES = 30_000  # less than 1 KB each
+
+
+Piece = bytes | None  # of a mail; None is the token of its votes
 
 
 class Card(NamedTuple):
-    """A pick in full or in short, as the chunks around its tokens, in their order.
+    """A pick in full or in short.
 
-    HTML up to its reasons; these, around the token of "less of this"; up to the token of "more", up to "less", the rest.
-    Then the text up to "more", its reasons included, up to "less", the rest.
+    The pieces are those of its paper and of its reasons, and not joined to larger ones: so they are few, whatever papers
+    and reasons meet in the mails of many readers, and stay in the processor's caches.
     """
 
-    start: bytes
-    rows: tuple[bytes, ...]
-    to_more: bytes
-    to_less: bytes
-    end: bytes
-    text_start: bytes
-    text_to_less: bytes
-    text_end: bytes
+    html: tuple[Piece, ...]
+    text: tuple[Piece, ...]
 
 
 class Blank(NamedTuple):
@@ -61,10 +59,11 @@ class Blank(NamedTuple):
     text: tuple[bytes, ...]
 
 
-class Rows(NamedTuple):
-    """What is said under a paper: HTML around the token of "less of this", wherever it stands, and text."""
+class Row(NamedTuple):
+    """A reason under any paper: HTML up to the token in its link, and from behind the vote's ending on; text."""
 
-    html: tuple[bytes, ...]
+    html: bytes
+    after_link: bytes | None
     text: bytes
 
 
@@ -80,7 +79,8 @@ class Frame(NamedTuple):
 class Fragment:
     """One paper: its skeletons in the order of HTML_FORMS, and what subject, preheader and budget need of it.
 
-    `sizes` are bytes of HTML without label and reasons; `full_at_most` is with all that a reader may add.
+    `sizes` are bytes of HTML without label and reasons; `full_at_most` is with all that a reader may add. `less` ends the
+    address of a vote for less.
     """
 
     title: str
@@ -88,6 +88,7 @@ class Fragment:
     opening: bytes
     sizes: Sizes
     full_at_most: int
+    less: bytes
     html: tuple[Skeleton, ...]
     text: tuple[Skeleton, ...]
     blanks: dict[tuple[int, int | None, bool], Blank] = field(default_factory=dict)
@@ -126,7 +127,7 @@ class Desk:
 
     def _make_pieces(self) -> None:
         html, words = self._pages.html, self.words
-        less = page(self._sender, "v", "less") + f"/{slot('place')}"
+        less = page(self._sender, "v", "vote") + slot("ending") + f"/{slot('place')}"
         label, section, more, self._reason, self._plain_reason = self._pages.inlined_parts([
             html("_parts/label", label=words.second_chance()),
             html("_parts/section", section=words.in_brief()),
@@ -152,9 +153,9 @@ class Desk:
         )
         for i, (paper, one) in enumerate(zip(new, cards, strict=True)):
             texts = [self._pages.text(f"_parts/{form}", card=one) for form in TEXT_FORMS]
-            self._fragments[paper.id] = self._compiled(one, done[4 * i : 4 * i + 4], texts)
+            self._fragments[paper.id] = self._compiled(paper.id, one, done[4 * i : 4 * i + 4], texts)
 
-    def _compiled(self, one: CardView, htmls: Sequence[str], texts: Sequence[str]) -> Fragment:
+    def _compiled(self, id: int, one: CardView, htmls: Sequence[str], texts: Sequence[str]) -> Fragment:
         html = tuple(compile_skeleton(part) for part in htmls)
         full, short, line = (
             skeleton.size + COUNTS_MAX + 2 * TOKEN_MAX
@@ -166,6 +167,7 @@ class Desk:
             opening=html_piece(clip(one.gist or one.title, 2 * PREHEADER_TITLE_MAX)),
             sizes=Sizes(full, short, line),
             full_at_most=full + self.label_bytes + REASONS[0] * self._reason_bytes,
+            less=SOFT_BREAK + vote_ending(id, is_more=False).encode(),
             html=html,
             text=tuple(compile_skeleton(part) for part in texts),
         )
@@ -191,10 +193,12 @@ class Desk:
     def card(self, tile: Tile, form: int, today: date) -> Card:
         """A pick in the form with index `form` of HTML_FORMS, which is no line."""
         (start, to_more, to_less, end), text = self._blank(tile.fragment, form, tile.pick)
-        rows, reasons = self.rows(tile.pick, form, today)
         text_start, text_to_more, text_to_less, text_end = text
-        said = text_start + reasons + text_to_more
-        card = tile.cards[form] = Card(start, rows, to_more, to_less, end, said, text_to_less, text_end)
+        rows, reasons = self.rows(tile, form, today)
+        card = tile.cards[form] = Card(
+            (start, *rows, to_more, None, to_less, None, end),
+            (text_start, *reasons, text_to_more, None, text_to_less, None, text_end),
+        )
         return card
 
     def line(self, tile: Tile) -> tuple[bytes, bytes]:
@@ -221,7 +225,10 @@ class Desk:
         """Bytes of HTML of a pick in each form, its own reasons counted."""
         if tile.sizes is None:
             label = self.label_bytes if tile.pick.is_second_chance else 0
-            said = [len(_ANY_TOKEN.join(self.rows(tile.pick, form, today).html)) for form in (1, 2)]
+            said = [
+                sum(TOKEN_MAX if row is None else len(row) for row in self.rows(tile, form, today)[0])
+                for form in (1, 2)
+            ]
             full, short, line = tile.fragment.sizes
             tile.sizes = Sizes(full + label + said[0], short + label + said[1], line)
         return tile.sizes
@@ -238,27 +245,32 @@ class Desk:
         values = {"label": html_piece(label := self.words.more_on_the_web(number)), "edition": edition}
         return self._more.fill(values), self._more_text.fill(values | {"label": text_piece(label)})
 
-    def rows(self, pick: Pick, form: int, today: date) -> Rows:
+    def rows(self, tile: Tile, form: int, today: date) -> tuple[list[Piece], list[bytes]]:
         """The reasons that a form has room for. The place of a reason in the pick is part of its address."""
-        html, text = [b""], b""
+        html: list[Piece] = []
+        text = []
+        pick = tile.pick
         for place, reason in enumerate(pick.reasons[: REASONS[form]]):
             has_votes = reason.kind is ReasonKind.TRENDING  # to the others they say nothing
             row = self._row(reason, place, today, *((pick.votes, pick.votes_gained) if has_votes else (None, None)))
-            html[-1] += row.html[0]
-            html += row.html[1:]
-            text += row.text
-        return Rows(tuple(html), text)
+            html += [row.html] if row.after_link is None else [row.html, None, tile.fragment.less, row.after_link]
+            text.append(row.text)
+        return html, text
 
     # --- remembered -------------------------------------------------------------------------------------------------
 
-    def _new_row(self, reason: Reason, place: int, today: date, votes: int | None, gained: int | None) -> Rows:
+    def _new_row(self, reason: Reason, place: int, today: date, votes: int | None, gained: int | None) -> Row:
         phrase = self.words.reason(reason, votes, gained, today)
         has_link = reason.is_about_taste
         template = self._reason if has_link else self._plain_reason
         html = compile_skeleton(
             template.replace(slot("reason"), phrase_html(phrase)).replace(slot("place"), str(place))
         )
-        return Rows(html.bind({}, ("less",) if has_link else ()), encode(wrap("* " + str(phrase), 2, 4) + "\n"))
+        said = encode(wrap("* " + str(phrase), 2, 4) + "\n")
+        if not has_link:
+            return Row(html.bind({}, ())[0], None, said)
+        start, _, after = html.bind({}, ("vote", "ending"))  # between the two is but the break that Fragment.less has
+        return Row(start, after, said)
 
     def _subject(self, kind: Kind, day: date, shown: int, hero: int) -> tuple[bytes, bytes]:
         subject = subject_of(self.words, kind, day, shown, self._fragments[hero].title)
@@ -280,9 +292,6 @@ class Desk:
             self._text.bind({name: text_piece(wrap(value)) for name, value in said.items()}, TEXT_FRAME_SLOTS),
             fields,
         )
-
-
-_ANY_TOKEN = b"x" * TOKEN_MAX
 
 
 def phrase_html(phrase: Phrase) -> str:

@@ -200,7 +200,7 @@ def links(sender: Sender, name: str, picks: Sequence[Pick] = ()) -> MailLinks:
     number = int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "big")
     signed = Links(Signer([b"a sample"]), sender.mail_from.rpartition("@")[2].strip("> "))
     action = "c/" + signed.confirm(number, 1, AT)
-    return signed.of_mail(number, number, len(picks), [pick.paper.id for pick in picks], action)
+    return signed.of_mail(number, number, [pick.paper.id for pick in picks], action)
 
 
 def _message_id(name: str, domain: str) -> str:

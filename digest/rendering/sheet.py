@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from itertools import chain
 
 from digest.editions.edition import Edition
 from digest.papers.paper import Paper
@@ -47,7 +46,7 @@ class Sheet:
         """The wire bytes (CRLF, 7 bit, no line to dot-stuff) of one digest; the same arguments give the same bytes.
 
         Raises mime.HeaderError when an address or an id must not stand in a header, ValueError for an edition without
-        papers (a quiet day is a letter) and for links that are not those of so many papers.
+        papers (a quiet day is a letter) and for links that miss a token.
         """
         picks = edition.picks
         if not picks:
@@ -94,11 +93,13 @@ class Sheet:
 
 
 def _check(links: MailLinks, papers: int, is_tracking: bool) -> None:
-    less, more, clicks = links.less, links.more, links.clicks
-    if not len(less) == len(more) == papers or (is_tracking and len(clicks) != papers):
-        raise ValueError(f"links to vote for {len(less)} papers and to follow {len(clicks)}; the edition has {papers}")
-    tokens = b"".join((links.unsubscribe, links.preferences, links.edition, *less, *more, *clicks))
-    if tokens.translate(None, _TOKEN_LETTERS):
+    clicks = links.clicks
+    if is_tracking and len(clicks) != papers:
+        raise ValueError(f"links to follow {len(clicks)} papers; the edition has {papers}")
+    tokens = links.unsubscribe, links.preferences, links.edition, links.vote
+    if not all(tokens):
+        raise ValueError("a token is missing")
+    if b"".join((*tokens, *clicks)).translate(None, _TOKEN_LETTERS):
         raise ValueError("a token has letters that need encoding in a URL")
 
 
@@ -121,13 +122,11 @@ def _items(desk: Desk, edition: Edition, tiles: Sequence[Tile], links: MailLinks
 def _cards(
     desk: Desk, today: date, tiles: Sequence[Tile], indexes: Sequence[int], links: MailLinks
 ) -> tuple[list[bytes], list[bytes]]:
-    """Column by column, so that no step is taken in Python for each piece: most of a mail's time goes by here."""
     made = [tile.cards[index] or desk.card(tile, index, today) for tile, index in zip(tiles, indexes, strict=True)]
-    start, rows, to_more, to_less, end, text_start, text_to_less, text_end = zip(*made, strict=True)
-    less, more = links.less, links.more  # also of the papers behind the cards
-    html = zip(start, map(bytes.join, less, rows), to_more, more, to_less, less, end, strict=False)
-    text = zip(text_start, more, text_to_less, less, text_end, strict=False)
-    return list(chain.from_iterable(html)), list(chain.from_iterable(text))
+    vote = links.vote
+    html = [vote if piece is None else piece for card in made for piece in card.html]
+    text = [vote if piece is None else piece for card in made for piece in card.text]
+    return html, text
 
 
 def _tracked_cards(
@@ -151,12 +150,13 @@ def _indexes(forms: Sequence[Form]) -> list[int]:
 def _tracked(desk: Desk, tile: Tile, form: int, today: date, links: MailLinks, place: int) -> tuple[bytes, bytes]:
     """A paper whose title and abstract lead over /k/."""
     said, label, label_text = desk.marks(tile.pick)
-    rows, reasons = desk.rows(tile.pick, form, today)
-    less = links.less[place]
-    both = {"more": links.more[place], "less": less, "click": links.clicks[place], "counts": said}
+    rows, reasons = desk.rows(tile, form, today)
+    both = {"vote": links.vote, "click": links.clicks[place], "counts": said}
     return (
-        tile.fragment.html[form].fill(both | {"label": label, "reasons": less.join(rows)}),
-        tile.fragment.text[form].fill(both | {"label": label_text, "reasons": reasons}),
+        tile.fragment.html[form].fill(
+            both | {"label": label, "reasons": b"".join([links.vote if row is None else row for row in rows])}
+        ),
+        tile.fragment.text[form].fill(both | {"label": label_text, "reasons": b"".join(reasons)}),
     )
 
 

@@ -15,7 +15,7 @@ from digest.rendering.quoted import SOFT_BREAK, encode
 _NONCE = secrets.token_hex(8)
 _SLOT = re.compile(f"{_NONCE}x([a-z_]+)x{_NONCE}")
 # Slots for the bare letters of a token: the line that they stand on is ended by what follows, once, not in every mail.
-_TOKENS = frozenset(["action", "click", "edition", "less", "more", "preferences", "unsubscribe"])
+_TOKENS = frozenset(["action", "click", "edition", "ending", "preferences", "unsubscribe", "vote"])
 
 
 def slot(name: str) -> str:

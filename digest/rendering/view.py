@@ -13,6 +13,7 @@ from digest.rendering.gist import gist, shortened
 from digest.rendering.mime import Sender
 from digest.rendering.skeleton import slot
 from digest.rendering.wording import Words, words_for
+from digest.subscribers.tokens import vote_ending
 
 # Top-level domains and host names that spam filters count against a mail; the paper's page on the web still links there.
 _DISTRUSTED = frozenset(
@@ -63,7 +64,7 @@ class LinkView:
 
 @dataclass(frozen=True, slots=True)
 class CardView:
-    """One paper. `label`, `counts`, `reasons` (rendered rows) and the tokens in `more` and `less` belong to the reader."""
+    """One paper. `label`, `counts`, `reasons` (rendered rows) and the token in `more` and `less` belong to the reader."""
 
     title: str
     url: str
@@ -143,8 +144,8 @@ def card(paper: Paper, words: Words, sender: Sender) -> CardView:
         links=known,
         more_label=words.more_like_this(),
         less_label=words.less_like_this(),
-        more=page(sender, "v", "more"),
-        less=page(sender, "v", "less"),
+        more=vote_page(sender, paper.id, is_more=True),
+        less=vote_page(sender, paper.id, is_more=False),
     )
 
 
@@ -189,6 +190,11 @@ def is_welcome(url: str | None) -> bool:
 def page(sender: Sender, name: str, token: str) -> str:
     """The address of a page that a token opens; the slot of that name stands for it."""
     return f"{sender.public_url}/{name}/{slot(token)}"
+
+
+def vote_page(sender: Sender, paper_id: int, *, is_more: bool) -> str:
+    """The address of a vote; one token of the mail opens those of all its papers."""
+    return page(sender, "v", "vote") + vote_ending(paper_id, is_more)
 
 
 def footer(words: Words, sender: Sender) -> FooterView:

@@ -6,7 +6,6 @@ from binascii import hexlify
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from struct import unpack_from
 from typing import NamedTuple
 
 from digest.subscribers.signer import Purpose, Signer, decoded, letters
@@ -30,11 +29,11 @@ class ConfirmLink:
 
 @dataclass(frozen=True, slots=True)
 class VoteLink:
-    """For the paper at `place` (from 0) in a mail as it was frozen; `is_more` is more like this, else less."""
+    """For a paper in a mail; `is_more` is more like this, else less."""
 
     subscriber_id: int
     delivery_id: int
-    place: int
+    paper_id: int
     is_more: bool
 
 
@@ -49,8 +48,8 @@ class MailLinks(NamedTuple):
     """The signed ends of the addresses in one mail, as letters that may stand in any URL (base64url).
 
     What follows /u/, /p/ and /e/ below PUBLIC_URL; `action` with its page (`c/...`) is where the one button of a letter
-    leads. `less` and `more` are what follows /v/ for each paper of a digest, "/" and the place of a reason (from 0) after
-    `less` is that reason's "less of this"; `clicks` follows /k/. `unsubscribe_address` takes any mail as an
+    leads. `vote` and the `vote_ending` of a paper follow /v/; "/" and the place of a reason (from 0) after those for less
+    is that reason's "less of this". `clicks` follow /k/, one for each paper. `unsubscribe_address` takes any mail as an
     unsubscription, `return_path` takes the mail back.
     """
 
@@ -60,8 +59,7 @@ class MailLinks(NamedTuple):
     return_path: str = ""
     edition: bytes = b""
     action: bytes = b""
-    less: Sequence[bytes] = ()
-    more: Sequence[bytes] = ()
+    vote: bytes = b""
     clicks: Sequence[bytes] = ()
 
 
@@ -69,16 +67,16 @@ UNSUBSCRIBE, PREFERENCES, UNSUBSCRIBE_ADDRESS = (Purpose("reader", place) for pl
 EDITION, BOUNCE = (Purpose("mail", place) for place in range(2))
 CONFIRM, ADDRESS_CHANGE, UNDO = (Purpose(family) for family in ("confirm", "address change", "undo"))
 CLICK, VOTE = Purpose("click"), "vote"
-_VOTE_BYTES = 18  # of the vote's seal for each token: its number, then its MAC; whole groups of base64
-_NUMBERS = bytes(range(256))
+_VOTE_MAC = 15  # bytes: what stands before a vote's ending is whole groups of base64 then, and so is the ending
+_VOTE_ENDING = 6
 
 
 class Links:
     """What each kind of link carries. Tokens only: a page's address is PUBLIC_URL, its path (`/u/`) and the token.
 
-    unsubscribe is 32 characters, the others are at most 43, and none looks like a Bitcoin address. Every `read_...` gives
+    unsubscribe is 32 characters, the others are at most 44, and none looks like a Bitcoin address. Every `read_...` gives
     None for what was not signed here for that purpose. Ids: subscribers and deliveries below 2**40 in votes and clicks,
-    papers below 2**32, 2**48 elsewhere.
+    papers below 2**47 in votes and 2**32 in clicks, 2**48 elsewhere.
     """
 
     def __init__(self, signer: Signer, bounce_domain: str = "") -> None:
@@ -86,10 +84,8 @@ class Links:
         self._bounce_domain = bounce_domain
         self._at_domain = b"@" + bounce_domain.encode()
 
-    def of_mail(
-        self, subscriber_id: int, delivery_id: int, papers: int = 0, clicked: Sequence[int] = (), action: str = ""
-    ) -> MailLinks:
-        """All links of a mail with so many papers, from one seal for its reader, one for the mail and one for its votes.
+    def of_mail(self, subscriber_id: int, delivery_id: int, clicked: Sequence[int] = (), action: str = "") -> MailLinks:
+        """All links of a mail, from one seal for its reader, one for the mail and one for its votes.
 
         `clicked` are the ids of its papers where clicks are counted, `action` is the page and token of a letter's button.
         """
@@ -105,7 +101,7 @@ class Links:
             f"b-{(mail + sent[16:]).hex()}@{self._bounce_domain}",
             three[64:],
             action.encode("ascii"),
-            *self._votes(subscriber_id, delivery_id, papers),
+            self._vote(subscriber_id, delivery_id),
             self.clicks(subscriber_id, clicked, delivery_id) if clicked else (),
         )
 
@@ -147,33 +143,23 @@ class Links:
         link = self._read_timed(UNDO, token)
         return link.subscriber_id if link and now < link.issued_at + UNDO_FOR else None
 
-    def votes(self, subscriber_id: int, delivery_id: int, papers: int) -> list[tuple[str, str]]:
-        """(more, less) for each paper of a mail."""
-        less, more = self._votes(subscriber_id, delivery_id, papers)
-        return [(one.decode(), other.decode()) for one, other in zip(more, less, strict=True)]
+    def vote(self, subscriber_id: int, delivery_id: int, paper_id: int, is_more: bool) -> str:
+        return self._vote(subscriber_id, delivery_id).decode() + vote_ending(paper_id, is_more)
 
-    def _votes(self, subscriber_id: int, delivery_id: int, papers: int) -> tuple[list[bytes], list[bytes]]:
-        """A token is key id, subscriber, mail, mark, its number in the mail (2 x place, odd for more), and its MAC.
-
-        The MACs stand in the seal at places that the numbers give, and a number takes the place of the byte before its
-        MAC: so all tokens of a mail are encoded in one go.
-        """
+    def _vote(self, subscriber_id: int, delivery_id: int) -> bytes:
+        """Key id, subscriber, mail, mark and their MAC: the right to vote in this mail, on whichever paper."""
         named = _named(subscriber_id, delivery_id)
-        tokens = bytearray(self._signer.seal(VOTE, named, 2 * papers * _VOTE_BYTES))
-        tokens[::_VOTE_BYTES] = _NUMBERS[: 2 * papers]
-        encoded = letters(self._signer.key_id + named + tokens)
-        head = encoded[:16]
-        made = [head + own for own in unpack_from("24s" * (2 * papers), encoded, len(head))]
-        return made[::2], made[1::2]
+        return letters(self._signer.key_id + named + self._signer.seal(VOTE, named, _VOTE_MAC))
 
     def read_vote(self, token: str) -> VoteLink | None:
+        """Whether the paper is in the mail is for the caller to see: what names it is not signed."""
         sealed = decoded(token)
-        if sealed is None or len(sealed) != 12 + _VOTE_BYTES:
+        if sealed is None or len(sealed) != 12 + _VOTE_MAC + _VOTE_ENDING:
             return None
-        named, number, mac = sealed[1:12], sealed[12], sealed[13:]
-        if not self._signer.is_mine(VOTE, sealed[:1], named, mac, number * _VOTE_BYTES + 1):
+        named, mac, ending = sealed[1:12], sealed[12:-_VOTE_ENDING], _number(sealed[-_VOTE_ENDING:])
+        if not self._signer.is_mine(VOTE, sealed[:1], named, mac, 0):
             return None
-        return VoteLink(_number(named[:5]), _number(named[5:10]), number >> 1, bool(number & 1))
+        return VoteLink(_number(named[:5]), _number(named[5:10]), ending >> 1, bool(ending & 1))
 
     def clicks(self, subscriber_id: int, paper_ids: Sequence[int], delivery_id: int) -> list[bytes]:
         named = _named(subscriber_id, delivery_id)
@@ -227,6 +213,11 @@ class Links:
             return None
         issued_at = datetime.fromtimestamp(_number(payload[11:]), UTC)
         return ConfirmLink(_number(payload[:6]), _number(payload[6:10]), issued_at)
+
+
+def vote_ending(paper_id: int, is_more: bool) -> str:
+    """What turns the votes' token of a mail into that of one paper: eight letters, the same in the mails of all readers."""
+    return letters((paper_id << 1 | is_more).to_bytes(_VOTE_ENDING, "big")).decode()
 
 
 def _named(subscriber_id: int, delivery_id: int) -> bytes:

@@ -22,7 +22,10 @@ def show(token: str) -> Response:
     if edition is None:
         return errors.dead_link()
     speak_to(edition.subscriber_id)
-    votes = here.links.votes(edition.subscriber_id, edition.id, len(edition.picks))
+    votes = [
+        tuple(here.links.vote(edition.subscriber_id, edition.id, pick.paper.id, is_more) for is_more in (True, False))
+        for pick in edition.picks
+    ]
     page = render_template(
         "edition.html",
         edition=edition,

@@ -45,7 +45,7 @@ def test_it_drops_the_topic_that_a_reason_names(engine: Engine) -> None:
         delivery = add_edition(
             connection, reader, paper, [["topic", 0.6, "robotics", None], ["trending", 0.2, "5", None]]
         )
-        found = find(connection, VoteLink(reader, delivery, 0, False))
+        found = find(connection, VoteLink(reader, delivery, paper, False))
         assert found
         assert turn_down(connection, found, 0, NOW)
         assert connection.execute(select(subscribers.c.topics)).scalar_one() == ["speech"]
@@ -57,7 +57,7 @@ def test_it_takes_the_vote_back_that_a_reason_rests_on(engine: Engine) -> None:
         reader, paper, liked = add_subscriber(connection), add_paper(connection), add_paper(connection, "2606.00002")
         record.vote(connection, reader, liked, True, NOW)
         delivery = add_edition(connection, reader, paper, [["liked", 0.6, "An older paper", liked]])
-        found = find(connection, VoteLink(reader, delivery, 0, False))
+        found = find(connection, VoteLink(reader, delivery, paper, False))
         assert found
         assert turn_down(connection, found, 0, NOW)
         assert record.votes_of(connection, reader) == []
@@ -67,13 +67,13 @@ def test_it_votes_for_less_where_the_reason_is_nobodys_choice(engine: Engine) ->
     with engine.begin() as connection:
         reader, paper = add_subscriber(connection), add_paper(connection)
         delivery = add_edition(connection, reader, paper, [["trending", 0.2, "5", None]])
-        found = find(connection, VoteLink(reader, delivery, 0, False))
+        found = find(connection, VoteLink(reader, delivery, paper, False))
         assert found
         assert turn_down(connection, found, 0, NOW)
         assert [vote.is_more for vote in record.votes_of(connection, reader)] == [False]
 
 
-def test_it_finds_what_stood_at_a_place_of_a_mail(engine: Engine) -> None:
+def test_it_finds_what_a_mail_said_of_a_paper(engine: Engine) -> None:
     with engine.begin() as connection:
         reader, other, paper = (
             add_subscriber(connection),
@@ -82,7 +82,7 @@ def test_it_finds_what_stood_at_a_place_of_a_mail(engine: Engine) -> None:
         )
         delivery = add_edition(connection, reader, paper, [["liked", 0.2, "An older paper", 3, "2026-06-01"]])
         told = (Reason(ReasonKind.LIKED, 0.2, "An older paper", 3, date(2026, 6, 1)),)
-        assert find(connection, VoteLink(reader, delivery, 0, True)) == Mailed(reader, paper, True, told)
-        assert find(connection, VoteLink(reader, delivery, 1, True)) is None
-        assert find(connection, VoteLink(other, delivery, 0, True)) is None
-        assert find(connection, VoteLink(reader, delivery + 1, 0, True)) is None
+        assert find(connection, VoteLink(reader, delivery, paper, True)) == Mailed(reader, paper, True, told)
+        assert find(connection, VoteLink(reader, delivery, paper + 1, True)) is None
+        assert find(connection, VoteLink(other, delivery, paper, True)) is None
+        assert find(connection, VoteLink(reader, delivery + 1, paper, True)) is None

@@ -74,7 +74,7 @@ def test_it_never_breaks_whatever_is_asked(world: World) -> None:
         signed.preferences(reader),
         signed.unsubscribe(reader),
         signed.confirm(reader, 0, world.now),
-        signed.votes(reader, delivery, 1)[0][0],
+        signed.vote(reader, delivery, paper, True),
     ]
     tokens += [
         signed.edition(delivery),

@@ -92,10 +92,26 @@ def test_it_asks_at_the_new_address(world: World, reader: int) -> None:
     assert world.client.post(page_of(world, reader), data={"do": "address", "email": "bob@"}).status_code == 400
 
 
+def vote_links(world: World, reader: int, delivery: int, paper: int) -> tuple[str, str]:
+    """More, less."""
+    more, less = (links(world).vote(reader, delivery, paper, is_more) for is_more in (True, False))
+    return f"/v/{more}", f"/v/{less}"
+
+
+def test_it_takes_no_vote_on_a_paper_that_is_not_in_the_mail(world: World, reader: int) -> None:
+    mailed, other = (world.stored(list_paper, f"2606.0000{number}") for number in (1, 2))
+    delivery = world.stored(add_edition, reader, [mailed])
+    more, less = vote_links(world, reader, delivery, other)
+    for path in (more, less, f"{less}/0"):
+        assert world.client.get(path).status_code == 404
+        assert world.client.post(path).status_code == 404
+    assert world.rows(select(votes)) == []
+
+
 def test_it_votes_by_post_only_and_takes_it_back(world: World, reader: int) -> None:
     paper = world.stored(list_paper, "2606.00001", title="Robots that walk")
     delivery = world.stored(add_edition, reader, [paper])
-    more, less = (f"/v/{token}" for token in links(world).votes(reader, delivery, 1)[0])
+    more, less = vote_links(world, reader, delivery, paper)
     assert "Robots that walk" in world.client.get(more).text
     world.client.head(more)
     assert world.rows(select(votes)) == []
@@ -112,7 +128,7 @@ def test_it_votes_by_post_only_and_takes_it_back(world: World, reader: int) -> N
 def test_it_says_in_plain_words_that_the_vote_of_a_mail_no_longer_stored_is_dead(world: World, reader: int) -> None:
     paper = world.stored(list_paper, "2606.00001")
     delivery = world.stored(add_edition, reader, [paper])
-    more, less = (f"/v/{token}" for token in links(world).votes(reader, delivery, 1)[0])
+    more, less = vote_links(world, reader, delivery, paper)
     world.stored(lambda connection: connection.execute(delete(deliveries)))
     for answer in (
         world.client.get(more),
@@ -142,7 +158,7 @@ def test_it_brings_and_takes_along_a_taste(world: World, reader: int) -> None:
 def test_it_gives_out_all_that_is_stored(world: World, reader: int) -> None:
     paper = world.stored(list_paper, "2606.00001")
     delivery = world.stored(add_edition, reader, [paper])
-    world.client.post(f"/v/{links(world).votes(reader, delivery, 1)[0][0]}")
+    world.client.post(vote_links(world, reader, delivery, paper)[0])
     world.client.post(page_of(world, reader), data={"hour": "9"})
     given = world.client.get(page_of(world, reader) + "/export").json
     assert given["email"] == "ann@example.org"
@@ -154,7 +170,7 @@ def test_it_gives_out_all_that_is_stored(world: World, reader: int) -> None:
 def test_it_forgets_by_post_only_and_leaves_nothing(world: World, reader: int) -> None:
     paper = world.stored(list_paper, "2606.00001")
     delivery = world.stored(add_edition, reader, [paper])
-    world.client.post(f"/v/{links(world).votes(reader, delivery, 1)[0][0]}")
+    world.client.post(vote_links(world, reader, delivery, paper)[0])
     link = page_of(world, reader) + "/forget"
     assert world.client.get(link).status_code == 200
     assert len(world.rows(select(subscribers))) == 1
@@ -189,9 +205,9 @@ def test_it_shows_an_edition_with_its_reasons_and_votes(world: World, reader: in
     assert "Robots that walk" in answer.text
     assert "Because you follow “robots”" in answer.text
     assert "9 new papers were weighed" in answer.text
-    more, less = links(world).votes(reader, delivery, 1)[0]
-    assert f'href="/v/{more}"' in answer.text
-    assert f'href="/v/{less}/0"' in answer.text  # less of the first reason
+    more, less = vote_links(world, reader, delivery, paper)
+    assert f'href="{more}"' in answer.text
+    assert f'href="{less}/0"' in answer.text  # less of the first reason
     assert answer.headers["X-Robots-Tag"] == "noindex"
     assert f"/e/{links(world).edition(delivery)}" in world.client.get(page_of(world, reader)).text
     assert world.client.get(f"/e/{links(world).edition(999)}").status_code == 404

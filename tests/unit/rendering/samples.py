@@ -66,15 +66,15 @@ LINKS = MailLinks(
     preferences=b"p" * 32,
     unsubscribe_address=b"u-uuuu@bounces.example.org",
     edition=b"e" * 32,
+    vote=b"v" * 36,
     action=b"c/" + b"c" * 43,
 )
 
 
 def links_of(edition: Edition) -> MailLinks:
-    """Tokens that begin with the number of their paper."""
+    """Clicks begin with the number of their paper."""
     numbers = [b"%04d" % pick.paper.id for pick in edition.picks]
-    less, more, clicks = ([number + letter * 36 for number in numbers] for letter in (b"l", b"m", b"k"))
-    return LINKS._replace(less=less, more=more, clicks=clicks)
+    return LINKS._replace(clicks=[number + b"k" * 36 for number in numbers])
 
 
 def parsed(raw: bytes) -> EmailMessage:

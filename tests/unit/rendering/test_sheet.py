@@ -13,6 +13,7 @@ from digest.rendering import inline
 from digest.rendering.mime import HeaderError
 from digest.rendering.renderer import Renderer
 from digest.rendering.skeleton import slot
+from digest.subscribers.tokens import vote_ending
 from tests.unit.rendering.samples import AT, LINKS, MESSAGE_ID, SENDER, URL, a_paper, an_edition, links_of, parsed, part
 
 RENDERER = Renderer(SENDER)
@@ -125,8 +126,8 @@ def test_it_refuses_a_token_that_is_not_base64url() -> None:
     edition = an_edition(*PAPERS)
     sound = links_of(edition)
     for links in (
-        sound._replace(less=[b"a&b", *sound.less[1:]]),
-        sound._replace(more=[*sound.more[1:], b".ab"]),
+        sound._replace(vote=b"a&b"),
+        sound._replace(unsubscribe=b".ab"),
         sound._replace(preferences=b"c=d"),
         sound._replace(edition=b"a/b"),
         sound._replace(clicks=[b"a b"]),
@@ -136,10 +137,13 @@ def test_it_refuses_a_token_that_is_not_base64url() -> None:
 
 
 def test_it_refuses_the_links_of_another_mail() -> None:
+    sheet, other = Renderer(replace(SENDER, is_tracking=True)).prepare([], ()), links_of(an_edition(*PAPERS[1:]))
     with pytest.raises(ValueError, match="the edition has 12"):
-        SHEET.fill(an_edition(*PAPERS), "ann@example.com", "en", links_of(an_edition(*PAPERS[1:])), MESSAGE_ID, AT)
-    with pytest.raises(ValueError, match="the edition has 12"):
-        SHEET.fill(an_edition(*PAPERS), "ann@example.com", "en", LINKS, MESSAGE_ID, AT)
+        sheet.fill(an_edition(*PAPERS), "ann@example.com", "en", other, MESSAGE_ID, AT)
+    for name in ("unsubscribe", "preferences", "edition", "vote"):
+        without = LINKS._replace(**{name: b""})
+        with pytest.raises(ValueError, match="missing"):
+            SHEET.fill(an_edition(*PAPERS), "ann@example.com", "en", without, MESSAGE_ID, AT)
 
 
 def test_it_leaves_no_slot_open() -> None:
@@ -150,9 +154,11 @@ def test_it_leaves_no_slot_open() -> None:
 def test_it_addresses_a_reason_by_its_place_in_the_pick() -> None:
     reasons = (Reason(ReasonKind.FRESH, 0.0), Reason(ReasonKind.READERS, 0.5), Reason(ReasonKind.TOPIC, 0.1, "video"))
     html = part(mail(replace(an_edition(), picks=(Pick(PAPERS[0], reasons, 5),))), "html")
-    assert f"/v/0001{'l' * 36}/1" in html
+    less = f"/v/{'v' * 36}{vote_ending(1, is_more=False)}"
+    assert html.count(f'{less}"') == 1
+    assert f"{less}/1" in html
     for other in (0, 2):  # the first has nothing to take back, of the third there is no room to speak
-        assert f"/v/0001{'l' * 36}/{other}" not in html
+        assert f"{less}/{other}" not in html
 
 
 def test_it_escapes_what_stands_in_a_reason() -> None:
