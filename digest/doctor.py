@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -22,6 +23,7 @@ from digest.db import states
 from digest.db.engine import database_now, reading
 from digest.db.schema import head, revision
 from digest.db.tables import RunOutcome, deliveries
+from digest.delivery.dkim import Key
 from digest.delivery.ledger import count_claimable, count_left
 from digest.delivery.smtp import diagnose
 from digest.delivery.tally import totals
@@ -102,7 +104,7 @@ def _all(install: Install) -> Iterator[Finding]:
     yield from _maildir(settings)
     yield _disk(install)
     yield from _smtp(install)
-    yield from _dns(settings)
+    yield from _dns(install)
 
 
 def _settings(install: Install) -> Iterator[Finding]:
@@ -339,9 +341,9 @@ def _smtp(install: Install) -> Iterator[Finding]:
     yield Finding("mail server", Grade.FAIL, f"{where}: {failed.name} failed: {failed.text}", remedies[failed.name])
 
 
-def _dns(settings: Settings) -> Iterator[Finding]:
+def _dns(install: Install) -> Iterator[Finding]:
     """SPF (RFC 7208), DKIM (RFC 6376) and DMARC (RFC 9989) of the From domain."""
-    domain = settings.from_domain
+    domain = install.settings.from_domain
     if "." not in domain or domain.endswith((".localhost", ".test", ".example", ".invalid")):
         yield Finding(
             "sender domain",
@@ -353,23 +355,33 @@ def _dns(settings: Settings) -> Iterator[Finding]:
     yield _record(
         "SPF",
         domain,
-        "v=spf1",
+        lambda text: text.startswith("v=spf1"),
         f'Publish a TXT record at {domain}: "v=spf1 include:<your mail server\'s domain> -all".',
     )
-    for selector in filter(None, settings.dkim_selector.split(",")):
-        name = f"{selector.strip()}._domainkey.{settings.dkim_domain or domain}"
-        yield _record("DKIM", name, "p=", f"Publish the public key of DIGEST_DKIM_KEY at {name}.")
+    with suppress(SettingsError):  # a key that cannot be read has its own line
+        yield from map(published, install.dkim.keys if install.dkim else ())
     yield _record(
         "DMARC",
         f"_dmarc.{domain}",
-        "v=DMARC1",
+        lambda text: text.startswith("v=DMARC1"),
         f'Publish a TXT record at _dmarc.{domain}: "v=DMARC1; p=none; rua=mailto:postmaster@{domain}".',
     )
 
 
+def published(key: Key, resolve: Callable[..., Any] = dns.resolver.resolve) -> Finding:
+    """Whether receivers find the public half of a key that we sign with."""
+    remedy = f'Publish a TXT record at {key.dns_name()}: "{key.dns_record()}"; many name servers want it in parts of 255 letters.'
+    return _record("DKIM", key.dns_name(), key.is_published_in, remedy, resolve)
+
+
 def _record(
-    what: str, name: str, mark: str, remedy: str, resolve: Callable[..., Any] = dns.resolver.resolve
+    what: str,
+    name: str,
+    is_right: Callable[[str], bool],
+    remedy: str,
+    resolve: Callable[..., Any] = dns.resolver.resolve,
 ) -> Finding:
+    """Whether a text record stands in the DNS. One that is there but is not the right one makes receivers doubt the mail."""
     try:
         answers = resolve(name, "TXT", lifetime=5.0)
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
@@ -382,9 +394,7 @@ def _record(
             "See that this machine can ask a name server, then try again.",
         )
     texts = [b"".join(answer.strings).decode("utf-8", "replace") for answer in answers]
-    found = next((text for text in texts if mark in text), None)
-    return (
-        Finding(what, Grade.OK, found[:80])
-        if found
-        else Finding(what, Grade.WARN, f"no {mark} record at {name}", remedy)
-    )
+    found = next(filter(is_right, texts), None)
+    if found is None:
+        return Finding(what, Grade.WARN, f"{name} has other records, not this one: {texts[0][:80]}", remedy)
+    return Finding(what, Grade.OK, found[:80])

@@ -57,11 +57,21 @@ class Key:
         raw = self.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         return f"v=DKIM1; k=ed25519; p={b64encode(raw).decode()}"
 
+    def is_published_in(self, record: str) -> bool:
+        """Whether a text record found at `dns_name` holds the public half; blanks in it mean nothing (RFC 6376 3.2)."""
+        return _public(record) == _public(self.dns_record())
+
     def sign(self, digest: bytes) -> bytes:
         """Sign a SHA-256 digest; the same digest always gives the same signature."""
         if isinstance(self.private, RSAPrivateKey):
             return self.private.sign(digest, PKCS1v15(), Prehashed(SHA256()))
         return self.private.sign(digest)
+
+
+def _public(record: str) -> str:
+    """The tag p= of a record; none and an empty one, which takes a key back, are the same here."""
+    tags = dict(tag.partition("=")[::2] for tag in "".join(record.split()).split(";"))
+    return tags.get("p", "")
 
 
 def load_keys(domain: str, selectors: Sequence[str], pem: str) -> tuple[Key, ...]:
@@ -97,7 +107,7 @@ class Signer:
     """
 
     def __init__(self, keys: Sequence[Key]) -> None:
-        self._keys = tuple(keys)
+        self.keys = tuple(keys)
 
     def sign(self, message: bytes, at: datetime, is_canonical: bool = False) -> bytes:
         """`message` (CRLF line ends, a head, an empty line, a body) with one DKIM-Signature per key in front.
@@ -111,7 +121,7 @@ class Signer:
         ranks, canonical = _signed_fields(head)
         body_hash = b64encode(hashlib.sha256(body if is_canonical else canonical_body(bytes(body))).digest())
         at_seconds, fields = b"%d" % int(at.timestamp()), hashlib.sha256(canonical)
-        signatures = [_field(key, ranks, at_seconds, body_hash, fields.copy()) for key in self._keys]
+        signatures = [_field(key, ranks, at_seconds, body_hash, fields.copy()) for key in self.keys]
         return b"".join((*signatures, message))
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from dns.resolver import NXDOMAIN
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from digest.clock import real_now
 from digest.db import states
 from digest.db.tables import Mail, stage_runs
-from digest.doctor import Examination, Grade, examine
+from digest.delivery.dkim import throwaway_signer
+from digest.doctor import Examination, Grade, examine, published
 from digest.pipeline import PAUSE
 from digest.settings import Settings
 from digest.subscribers import letters
@@ -49,6 +52,28 @@ def test_it_finds_nothing_wrong_where_mail_goes(engine: Engine, settings: Settin
     assert found.ok
     assert said(found, "ledger") == f"digests of 4 days to {TODAY}: 2 planned, 1 submitted, 0 to go; it closes"
     assert grades(found)["letters"] is Grade.OK
+
+
+def test_it_says_what_to_publish_where_receivers_find_another_key_or_none() -> None:
+    ours, other = (throwaway_signer("digest.example").keys[0] for _ in range(2))
+
+    def finding(*records: str) -> tuple[Grade, str]:
+        """Each record in two strings, as name servers keep what is long."""
+        answers = [SimpleNamespace(strings=(text[:20].encode(), text[20:].encode())) for text in records]
+        found = published(ours, lambda name, *_, **__: answers if name == "sample._domainkey.digest.example" else [])
+        return found.grade, found.remedy
+
+    assert finding(ours.dns_record()) == (Grade.OK, "")
+    assert finding(other.dns_record(), ours.dns_record()) == (Grade.OK, "")
+    for records in ([other.dns_record()], ["v=DKIM1; p="]):
+        grade, remedy = finding(*records)
+        assert grade is Grade.WARN
+        assert ours.dns_record() in remedy
+
+    def nowhere(*_: object, **__: object) -> None:
+        raise NXDOMAIN
+
+    assert published(ours, nowhere).said == "no record at sample._domainkey.digest.example"
 
 
 def test_it_tells_late_answers_from_digests(engine: Engine, settings: Settings) -> None:

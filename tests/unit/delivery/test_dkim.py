@@ -154,6 +154,14 @@ def test_it_loads_keys_in_the_order_of_the_selectors() -> None:
     assert "PRIVATE" not in repr(keys)
 
 
+@pytest.mark.parametrize("key", [RSA, ED])
+def test_it_knows_its_public_half_however_it_is_published(key: Key) -> None:
+    ours, other = key.dns_record(), (ED if key is RSA else RSA).dns_record()
+    cut = ours.replace("p=", "p = ").replace("; ", ";")[:-9] + " " + ours[-9:] + " ; t=s"
+    assert all(key.is_published_in(record) for record in (ours, cut, ours.replace("v=DKIM1; ", "")))
+    assert not any(key.is_published_in(record) for record in (other, "v=DKIM1; p=", "v=spf1 -all", "", ours[:-1]))
+
+
 @pytest.mark.parametrize(
     ("selectors", "text", "why"),
     [
