@@ -52,11 +52,8 @@ class DayReport:
         lines = [f"Digests {'of all days' if self.dated_on is None else f'dated {self.dated_on}'}: {t.planned} planned"]
         for name in ("submitted", "refused", "skipped", "uncertain", "deferred", "waiting"):
             lines.append(f"  {name:<10}{getattr(t, name):>9}")
-            if name == "skipped":
-                lines += [
-                    f"    {number:>7}  {reason}"
-                    for reason, number in sorted(t.reasons.items(), key=lambda one: -one[1])
-                ]
+            told = t.reasons if name == "skipped" else t.replies.get(name, {})
+            lines += [f"    {number:>7}  {why}" for why, number in sorted(told.items(), key=lambda one: -one[1])]
         parts = t.submitted + t.refused + t.skipped + t.uncertain + t.deferred + t.waiting
         closing = f"  closed: {t.planned} planned = {parts} accounted for"
         return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,10 +11,17 @@ from sqlalchemy import Engine, and_, case, func, select
 from digest.db.engine import reading
 from digest.db.tables import IS_DIGEST, DeliveryStatus, deliveries
 
+NO_REPLY = "no reply"
+_UNARRIVED = (DeliveryStatus.REFUSED, DeliveryStatus.DEFERRED, DeliveryStatus.CLAIMED, DeliveryStatus.UNCERTAIN)
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The ledger of one day. `closes` says whether every planned mail is somewhere."""
+    """The ledger of one day. `closes` says whether every planned mail is somewhere.
+
+    `reasons` are those of the skipped; `replies` what the mail server said last of the others that did not get through, by
+    state and then by reply and enhanced code (`550 5.1.1`; NO_REPLY where there was none).
+    """
 
     planned: int
     submitted: int
@@ -24,6 +31,7 @@ class Totals:
     deferred: int
     waiting: int
     reasons: dict[str, int]
+    replies: dict[str, dict[str, int]]
 
     @property
     def closes(self) -> bool:
@@ -39,22 +47,31 @@ def totals(engine: Engine, dated_on: date | None = None) -> Totals:
     """
     rows_of = IS_DIGEST if dated_on is None else and_(IS_DIGEST, deliveries.c.dated_on == dated_on)
     is_tried = deliveries.c.attempts > 0
-    why = case((deliveries.c.status == DeliveryStatus.SKIPPED, deliveries.c.reason))
-    whole = select(func.count()).select_from(deliveries).where(rows_of).correlate(None).scalar_subquery()
+    status = deliveries.c.status
+    why = case((status == DeliveryStatus.SKIPPED, deliveries.c.reason))
+    said = [  # of those that arrived it is of no interest
+        case((status.in_(_UNARRIVED), column)) for column in (deliveries.c.reply_code, deliveries.c.reply_status)
+    ]
+    whole = select(func.count()).select_from(deliveries).where(rows_of).correlate(None).scalar_subquery().label("whole")
     with reading(engine).connect() as connection:
         found = connection.execute(
-            select(deliveries.c.status, is_tried, why, func.count(), whole)
+            select(status, is_tried, why, *said, func.count(), whole)
             .where(rows_of)
-            .group_by(deliveries.c.status, is_tried, why)
+            .group_by(status, is_tried, why, *said)
         ).all()
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    for status, tried, reason, number, _ in found:
-        counts[_reported(DeliveryStatus(status), bool(tried))] += number
-        if status == DeliveryStatus.SKIPPED:
+    replies: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for state, tried, reason, code, enhanced, number, _ in found:
+        reported = _reported(DeliveryStatus(state), bool(tried))
+        counts[reported] += number
+        if state == DeliveryStatus.SKIPPED:
             reasons[reason or ""] += number
+        if reported in _UNARRIVED:
+            replies[reported][f"{code or NO_REPLY} {enhanced or ''}".strip()] += number
     parts = {name: counts[name] for name in ("submitted", "refused", "skipped", "uncertain", "deferred", "waiting")}
-    return Totals(found[0][4] if found else 0, **parts, reasons=dict(reasons))
+    told = {state: dict(of.most_common()) for state, of in replies.items()}
+    return Totals(found[0].whole if found else 0, **parts, reasons=dict(reasons), replies=told)
 
 
 def _reported(status: DeliveryStatus, is_tried: bool) -> str:
