@@ -97,6 +97,10 @@ class Pace:
             self._grown_at = now
 
 
+def _whole(number: float) -> int:
+    return int(number + 1e-6)  # 2.3 * 10 is a little less than 23
+
+
 class Timeline:
     """The moments at which a mail may begin, `rate` a second, spread evenly and shared by all who take from the same rows.
 
@@ -106,7 +110,10 @@ class Timeline:
 
     def __init__(self, rate: float, take: Callable[[int, int], int]) -> None:
         self._rate, self._take = rate, take
-        self._span = 1 if rate >= 1 else ceil(1 / rate)
+        least = 1 if rate >= 1 else ceil(1 / rate)
+        # Of a row only whole places are given out: as long as loses least of a rate that is no whole number.
+        self._span = max(range(least, least + 10), key=lambda span: _whole(rate * span) / span)
+        self._places = _whole(rate * self._span)
         self._block = max(1, int(rate / _BLOCKS_A_SECOND))
         self._row = 0
         self._moments: deque[float] = deque()
@@ -121,10 +128,9 @@ class Timeline:
         self._row = max(self._row, int(now // self._span))
         if self._row * self._span > now + 10 * self._span:
             self._row = int(now // self._span)  # the clock was set back
-        places = int(self._rate * self._span)
         first = self._take(self._row, self._block)
         start = self._row * self._span
-        moments = [start + place / self._rate for place in range(first, min(first + self._block, places))]
+        moments = [start + place / self._rate for place in range(first, min(first + self._block, self._places))]
         self._moments.extend(moment for moment in moments if moment > now - self._span / 4)
-        if first + self._block >= places:
+        if first + self._block >= self._places:
             self._row += 1
