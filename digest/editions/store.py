@@ -7,7 +7,7 @@ leaves a trace in `crashes`. What was frozen never changes.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -257,14 +257,16 @@ def load_editions(
             for row in connection.execute(_EDITIONS.where(among(connection, editions.c.delivery_id, page))):
                 stored = list(map(bytes, _raw_picks.decode(row[0])))
                 try:
-                    made[row[1]] = _as_edition(picks, stored, row)
+                    known = tuple([picks[one] for one in stored])
                 except KeyError:
                     unknown.append((stored, row))
+                else:
+                    made[row[1]] = _as_edition(known, *row)
         new = {one: _pick.decode(one) for stored, _ in unknown for one in stored if one not in picks}
         papers |= load_papers(connection, {pick.paper_id for pick in new.values()} - papers.keys())
     for one, (paper_id, votes, gained, is_late, reasons) in new.items():
         picks[one] = Pick(papers[paper_id], reasons, votes, gained, is_late)
-    return made | {row[1]: _as_edition(picks, stored, row) for stored, row in unknown}
+    return made | {row[1]: _as_edition(tuple([picks[one] for one in stored]), *row) for stored, row in unknown}
 
 
 def load_picks(connection: Connection, delivery_id: int, subscriber_id: int) -> list[StoredPick]:
@@ -294,16 +296,11 @@ _raw_picks = msgspec.json.Decoder(list[msgspec.Raw])
 _pick = msgspec.json.Decoder(StoredPick)
 
 
-def _as_edition(picks: Mapping[bytes, Pick], stored: Sequence[bytes], row: Sequence[Any]) -> Edition:
-    """From the columns of _EDITIONS, in their order: reading a row by name takes as long as the rest of it.
-
-    KeyError for a pick that is not known.
-    """
-    _, id, subscriber_id, dated_on, kind, *rest = row
-    return Edition(id, subscriber_id, dated_on, _KINDS[kind], tuple([picks[one] for one in stored]), *rest)
-
-
-_KINDS = {kind.value: kind for kind in Kind}
+def _as_edition(
+    picks: tuple[Pick, ...], _stored: str, id: int, subscriber_id: int, dated_on: date, kind: str, *rest: Any
+) -> Edition:
+    """From the columns of _EDITIONS, in their order: reading a row by name takes as long as the rest of it."""
+    return Edition(id, subscriber_id, dated_on, Kind(kind), picks, *rest)
 
 
 def drop_old_seen(engine: Engine, before: date) -> int:

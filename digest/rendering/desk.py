@@ -23,7 +23,7 @@ from digest.rendering.skeleton import Skeleton, compile_skeleton, escaped, html_
 from digest.rendering.subject import PREHEADER_TITLE_MAX, subject_of
 from digest.rendering.view import CardView, LinkView, card, counts, digest_view, page
 from digest.rendering.wording import Phrase, words_for
-from digest.subscribers.tokens import vote_ending
+from digest.subscribers.tokens import VOTE_LETTERS, vote_ending
 
 HTML_FORMS = ("hero", "full", "short", "line")
 LINE = HTML_FORMS.index("line")
@@ -32,7 +32,7 @@ REASONS = (2, 2, 1, 0)  # how many are shown in each of these forms, the stronge
 CARD_SLOTS = ("reasons", "vote", "vote")
 HTML_FRAME_SLOTS = ("subject", "preheader", "edition", "items", "preferences", "preferences", "unsubscribe")
 TEXT_FRAME_SLOTS = ("edition", "items", "preferences", "preferences", "unsubscribe")
-TOKEN_MAX = 44
+TOKEN_MAX = 43
 COUNTS_MAX = 60  # bytes of ` · 1,234 votes · 12 comments`
 PHRASE_MAX = 300  # bytes of HTML that the sentence of a reason takes
 MOST_TILES = 30_000  # less than 1 KB each
@@ -158,7 +158,7 @@ class Desk:
     def _compiled(self, id: int, one: CardView, htmls: Sequence[str], texts: Sequence[str]) -> Fragment:
         html = tuple(compile_skeleton(part) for part in htmls)
         full, short, line = (
-            skeleton.size + COUNTS_MAX + 2 * TOKEN_MAX
+            skeleton.size + COUNTS_MAX + 2 * VOTE_LETTERS
             for skeleton in (max(html[:2], key=lambda one: one.size), *html[2:])
         )
         return Fragment(
@@ -226,7 +226,7 @@ class Desk:
         if tile.sizes is None:
             label = self.label_bytes if tile.pick.is_second_chance else 0
             said = [
-                sum(TOKEN_MAX if row is None else len(row) for row in self.rows(tile, form, today)[0])
+                sum(VOTE_LETTERS if row is None else len(row) for row in self.rows(tile, form, today)[0])
                 for form in (1, 2)
             ]
             full, short, line = tile.fragment.sizes
@@ -247,9 +247,7 @@ class Desk:
 
     def rows(self, tile: Tile, form: int, today: date) -> tuple[list[Piece], list[bytes]]:
         """The reasons that a form has room for. The place of a reason in the pick is part of its address."""
-        html: list[Piece] = []
-        text = []
-        pick = tile.pick
+        html, text, pick = list[Piece](), list[bytes](), tile.pick
         for place, reason in enumerate(pick.reasons[: REASONS[form]]):
             has_votes = reason.kind is ReasonKind.TRENDING  # to the others they say nothing
             row = self._row(reason, place, today, *((pick.votes, pick.votes_gained) if has_votes else (None, None)))
@@ -269,7 +267,7 @@ class Desk:
         said = encode(wrap("* " + str(phrase), 2, 4) + "\n")
         if not has_link:
             return Row(html.bind({}, ())[0], None, said)
-        start, _, after = html.bind({}, ("vote", "ending"))  # between the two is but the break that Fragment.less has
+        start, _, after = html.bind({}, ("vote", "ending"))  # Fragment.less begins as what stands between the two
         return Row(start, after, said)
 
     def _subject(self, kind: Kind, day: date, shown: int, hero: int) -> tuple[bytes, bytes]:

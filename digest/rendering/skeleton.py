@@ -12,7 +12,7 @@ from html import escape
 from digest.rendering.quoted import SOFT_BREAK, encode
 
 # A slot stands in templates as a word that no paper's text can hold, because it is drawn anew in every process.
-_NONCE = secrets.token_hex(8)
+_NONCE = "0" + secrets.token_hex(8)  # a name ends where a digit stands, also between two slots side by side
 _SLOT = re.compile(f"{_NONCE}x([a-z_]+)x{_NONCE}")
 # Slots for the bare letters of a token: the line that they stand on is ended by what follows, once, not in every mail.
 _TOKENS = frozenset(["action", "click", "edition", "ending", "preferences", "unsubscribe", "vote"])

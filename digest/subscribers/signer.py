@@ -43,7 +43,7 @@ class Purpose(NamedTuple):
 class Signer:
     """Signs and reads short payloads for a purpose.
 
-    A token is base64url of key id (1 byte), payload and a MAC of 16 bytes. MACs are cut from a seal: the output of
+    A token is base64url of key id (1 byte), payload and a MAC of 16 bytes (15 in votes). MACs are cut from a seal: the output of
     SHAKE256 (FIPS 202, 6.2), as long as it is wanted, for a key that fills the first block of its sponge and the payload.
     So keyed, every byte of the output is unpredictable without the key, whatever the others are (Bertoni, Daemen,
     Peeters, Van Assche, On the security of the keyed sponge construction, 2011; it is how KMAC works, NIST SP 800-185, 4).

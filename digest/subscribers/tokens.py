@@ -67,16 +67,17 @@ UNSUBSCRIBE, PREFERENCES, UNSUBSCRIBE_ADDRESS = (Purpose("reader", place) for pl
 EDITION, BOUNCE = (Purpose("mail", place) for place in range(2))
 CONFIRM, ADDRESS_CHANGE, UNDO = (Purpose(family) for family in ("confirm", "address change", "undo"))
 CLICK, VOTE = Purpose("click"), "vote"
-_VOTE_MAC = 15  # bytes: what stands before a vote's ending is whole groups of base64 then, and so is the ending
-_VOTE_ENDING = 6
+_VOTE_MAC = 15  # bytes: what stands before a vote's ending is whole groups of base64 then
+VOTE_LETTERS = 36
+_VOTE_ENDING, _PAD = 6, "AA"  # bytes; the two letters that they begin with, which the token leaves out
 
 
 class Links:
     """What each kind of link carries. Tokens only: a page's address is PUBLIC_URL, its path (`/u/`) and the token.
 
-    unsubscribe is 32 characters, the others are at most 44, and none looks like a Bitcoin address. Every `read_...` gives
+    unsubscribe is 32 characters, the others are at most 43, and none looks like a Bitcoin address. Every `read_...` gives
     None for what was not signed here for that purpose. Ids: subscribers and deliveries below 2**40 in votes and clicks,
-    papers below 2**47 in votes and 2**32 in clicks, 2**48 elsewhere.
+    papers below 2**35 in votes and 2**32 in clicks, 2**48 elsewhere.
     """
 
     def __init__(self, signer: Signer, bounce_domain: str = "") -> None:
@@ -153,7 +154,7 @@ class Links:
 
     def read_vote(self, token: str) -> VoteLink | None:
         """Whether the paper is in the mail is for the caller to see: what names it is not signed."""
-        sealed = decoded(token)
+        sealed = decoded(token[:VOTE_LETTERS] + _PAD + token[VOTE_LETTERS:])
         if sealed is None or len(sealed) != 12 + _VOTE_MAC + _VOTE_ENDING:
             return None
         named, mac, ending = sealed[1:12], sealed[12:-_VOTE_ENDING], _number(sealed[-_VOTE_ENDING:])
@@ -216,8 +217,11 @@ class Links:
 
 
 def vote_ending(paper_id: int, is_more: bool) -> str:
-    """What turns the votes' token of a mail into that of one paper: eight letters, the same in the mails of all readers."""
-    return letters((paper_id << 1 | is_more).to_bytes(_VOTE_ENDING, "big")).decode()
+    """What turns the votes' token of a mail into that of one paper: six letters, the same in the mails of all readers."""
+    ending = letters((paper_id << 1 | is_more).to_bytes(_VOTE_ENDING, "big")).decode()
+    if not ending.startswith(_PAD):
+        raise OverflowError(f"{paper_id} is too large for the id of a paper")
+    return ending.removeprefix(_PAD)
 
 
 def _named(subscriber_id: int, delivery_id: int) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, make_response, render_template
 
 from digest.editions.store import load_editions
+from digest.subscribers.tokens import vote_ending
 from digest.web import errors
 from digest.web.message import speak_to
 from digest.web.site import site
@@ -22,15 +23,16 @@ def show(token: str) -> Response:
     if edition is None:
         return errors.dead_link()
     speak_to(edition.subscriber_id)
+    links = here.links.of_mail(edition.subscriber_id, edition.id)
     votes = [
-        tuple(here.links.vote(edition.subscriber_id, edition.id, pick.paper.id, is_more) for is_more in (True, False))
+        [links.vote.decode() + vote_ending(pick.paper.id, is_more) for is_more in (True, False)]
         for pick in edition.picks
     ]
     page = render_template(
         "edition.html",
         edition=edition,
         votes=votes,
-        preferences_link=f"/p/{here.links.preferences(edition.subscriber_id)}",
-        unsubscribe_link=f"/u/{here.links.unsubscribe(edition.subscriber_id)}",
+        preferences_link=f"/p/{links.preferences.decode()}",
+        unsubscribe_link=f"/u/{links.unsubscribe.decode()}",
     )
     return make_response(page)

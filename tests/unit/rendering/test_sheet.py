@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date
 
@@ -114,6 +115,16 @@ def test_it_leads_over_our_own_links_only_when_clicks_are_tracked() -> None:
         assert "/k/" not in part(mail(edition), kind)
         assert "arxiv.org/abs" not in part(tracked, kind)
         assert part(tracked, kind).count(f"/k/0012{'k' * 36}") == (2 if kind == "html" else 1)
+
+
+def test_it_votes_alike_whether_clicks_are_tracked_or_not() -> None:
+    edition = an_edition(*PAPERS)
+    sheet = Renderer(replace(SENDER, is_tracking=True)).prepare([], ())
+    tracked = sheet.fill(edition, "ann@example.com", "en", links_of(edition), MESSAGE_ID, AT)
+    for kind in ("plain", "html"):
+        votes = re.findall(r"/v/[\w/-]+", part(tracked, kind))
+        assert len(votes) >= 2 * len(PAPERS)
+        assert votes == re.findall(r"/v/[\w/-]+", part(mail(edition), kind))
 
 
 def test_it_asks_for_click_links_when_clicks_are_tracked() -> None:

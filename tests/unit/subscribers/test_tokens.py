@@ -19,7 +19,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 papers = st.integers(1, 2**32 - 1)
 
 
-@given(ids, papers, ids, st.integers(1, 2**47 - 1), st.booleans())
+@given(ids, papers, ids, st.integers(1, 2**35 - 1), st.booleans())
 @settings(max_examples=50)
 def test_it_reads_back_what_each_link_carries(
     subscriber_id: int, paper_id: int, delivery_id: int, voted_id: int, is_more: bool
@@ -47,10 +47,10 @@ def test_it_makes_links_short() -> None:
         links.confirm(largest, 2**31, NOW),
         links.address_change(largest, 2**31, NOW),
         links.undo(largest, NOW),
-        links.vote(largest, largest, 2**47 - 1, True),
+        links.vote(largest, largest, 2**35 - 1, True),
         links.clicks(largest, [2**32 - 1], largest)[0].decode(),
     ]
-    assert max(map(len, others)) <= 44
+    assert max(map(len, others)) <= 43
     assert len(links.envelope_sender(largest).partition("@")[0]) <= 64
 
 
@@ -81,6 +81,7 @@ def test_it_makes_no_link_that_looks_like_a_bitcoin_address(
     long = [links.vote(subscriber_id, delivery_id, paper_id, is_more) for is_more in (True, False)]
     long += [links.confirm(subscriber_id, paper_id, NOW), links.undo(subscriber_id, NOW), made.clicks[0].decode()]
     assert not [token for token in short + long if coin.search(token)]
+    assert max(map(len, long[:2])) - 16 < 27  # nor a vote, of which a mail has dozens, like a Litecoin address
     assert all(token[15] == "0" for token in long)
 
 
@@ -132,7 +133,7 @@ def test_it_gives_the_right_to_vote_in_one_mail_on_any_paper() -> None:
 
 
 def test_it_has_no_vote_for_a_number_that_is_no_papers() -> None:
-    for number in (-1, 2**47):
+    for number in (-1, 2**35):
         with pytest.raises(OverflowError):
             vote_ending(number, is_more=True)
 
