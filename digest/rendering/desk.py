@@ -18,7 +18,7 @@ from digest.rendering.columns import wrap
 from digest.rendering.layout import HTML_MAX, Sizes
 from digest.rendering.mime import Sender
 from digest.rendering.pages import Pages
-from digest.rendering.quoted import SOFT_BREAK, encode
+from digest.rendering.quoted import encode
 from digest.rendering.skeleton import Skeleton, compile_skeleton, escaped, html_piece, slot, text_piece
 from digest.rendering.subject import PREHEADER_TITLE_MAX, subject_of
 from digest.rendering.view import CardView, LinkView, card, counts, digest_view, page
@@ -29,16 +29,13 @@ HTML_FORMS = ("hero", "full", "short", "line")
 LINE = HTML_FORMS.index("line")
 TEXT_FORMS = ("full", "full", "short", "line")
 REASONS = (2, 2, 1, 0)  # how many are shown in each of these forms, the strongest first
-CARD_SLOTS = ("reasons", "vote", "vote")
+HOLE = b"\0"  # where the token of a mail's votes goes; nothing encoded holds this byte
 HTML_FRAME_SLOTS = ("subject", "preheader", "edition", "items", "preferences", "preferences", "unsubscribe")
 TEXT_FRAME_SLOTS = ("edition", "items", "preferences", "preferences", "unsubscribe")
 TOKEN_MAX = 43
 COUNTS_MAX = 60  # bytes of ` · 1,234 votes · 12 comments`
 PHRASE_MAX = 300  # bytes of HTML that the sentence of a reason takes
 MOST_TILES = 30_000  # less than 1 KB each
-
-
-Piece = bytes | None  # of a mail; None is the token of its votes
 
 
 class Card(NamedTuple):
@@ -48,19 +45,19 @@ class Card(NamedTuple):
     and reasons meet in the mails of many readers, and stay in the processor's caches.
     """
 
-    html: tuple[Piece, ...]
-    text: tuple[Piece, ...]
+    html: tuple[bytes, ...]
+    text: tuple[bytes, ...]
 
 
 class Blank(NamedTuple):
-    """A paper in one form, with its counts and its label, as chunks around what differs between readers."""
+    """A paper in one form, with its counts and its label: what stands before its reasons and behind them, or one line."""
 
     html: tuple[bytes, ...]
     text: tuple[bytes, ...]
 
 
 class Row(NamedTuple):
-    """A reason under any paper: HTML up to the token in its link, and from behind the vote's ending on; text."""
+    """A reason under any paper: HTML up to the vote's ending in its link, and from behind it on; text."""
 
     html: bytes
     after_link: bytes | None
@@ -167,7 +164,7 @@ class Desk:
             opening=html_piece(clip(one.gist or one.title, 2 * PREHEADER_TITLE_MAX)),
             sizes=Sizes(full, short, line),
             full_at_most=full + self.label_bytes + REASONS[0] * self._reason_bytes,
-            less=SOFT_BREAK + vote_ending(id, is_more=False).encode(),
+            less=vote_ending(id, is_more=False).encode(),
             html=html,
             text=tuple(compile_skeleton(part) for part in texts),
         )
@@ -192,13 +189,9 @@ class Desk:
 
     def card(self, tile: Tile, form: int, today: date) -> Card:
         """A pick in the form with index `form` of HTML_FORMS, which is no line."""
-        (start, to_more, to_less, end), text = self._blank(tile.fragment, form, tile.pick)
-        text_start, text_to_more, text_to_less, text_end = text
+        (start, end), (text_start, text_end) = self._blank(tile.fragment, form, tile.pick)
         rows, reasons = self.rows(tile, form, today)
-        card = tile.cards[form] = Card(
-            (start, *rows, to_more, None, to_less, None, end),
-            (text_start, *reasons, text_to_more, None, text_to_less, None, text_end),
-        )
+        card = tile.cards[form] = Card((start, *rows, end), (text_start, *reasons, text_end))
         return card
 
     def line(self, tile: Tile) -> tuple[bytes, bytes]:
@@ -214,10 +207,11 @@ class Desk:
         blank = fragment.blanks.get(key)
         if blank is None:
             said, label, label_text = self.marks(pick)
-            left_open = CARD_SLOTS if REASONS[form] else ()
+            left_open = ("reasons",) if REASONS[form] else ()
+            both = {"counts": said, "vote": HOLE}
             blank = fragment.blanks[key] = Blank(
-                fragment.html[form].bind({"counts": said, "label": label}, left_open),
-                fragment.text[form].bind({"counts": said, "label": label_text}, left_open),
+                fragment.html[form].bind(both | {"label": label}, left_open),
+                fragment.text[form].bind(both | {"label": label_text}, left_open),
             )
         return blank
 
@@ -225,12 +219,9 @@ class Desk:
         """Bytes of HTML of a pick in each form, its own reasons counted."""
         if tile.sizes is None:
             label = self.label_bytes if tile.pick.is_second_chance else 0
-            said = [
-                sum(VOTE_LETTERS if row is None else len(row) for row in self.rows(tile, form, today)[0])
-                for form in (1, 2)
-            ]
+            in_full, in_short = (b"".join(self.rows(tile, form, today)[0]) for form in (1, 2))
             full, short, line = tile.fragment.sizes
-            tile.sizes = Sizes(full + label + said[0], short + label + said[1], line)
+            tile.sizes = Sizes(full + label + _filled_size(in_full), short + label + _filled_size(in_short), line)
         return tile.sizes
 
     def marks(self, pick: Pick) -> tuple[bytes, bytes, bytes]:
@@ -245,13 +236,13 @@ class Desk:
         values = {"label": html_piece(label := self.words.more_on_the_web(number)), "edition": edition}
         return self._more.fill(values), self._more_text.fill(values | {"label": text_piece(label)})
 
-    def rows(self, tile: Tile, form: int, today: date) -> tuple[list[Piece], list[bytes]]:
+    def rows(self, tile: Tile, form: int, today: date) -> tuple[list[bytes], list[bytes]]:
         """The reasons that a form has room for. The place of a reason in the pick is part of its address."""
-        html, text, pick = list[Piece](), list[bytes](), tile.pick
+        html, text, pick = list[bytes](), list[bytes](), tile.pick
         for place, reason in enumerate(pick.reasons[: REASONS[form]]):
             has_votes = reason.kind is ReasonKind.TRENDING  # to the others they say nothing
             row = self._row(reason, place, today, *((pick.votes, pick.votes_gained) if has_votes else (None, None)))
-            html += [row.html] if row.after_link is None else [row.html, None, tile.fragment.less, row.after_link]
+            html += [row.html] if row.after_link is None else [row.html, tile.fragment.less, row.after_link]
             text.append(row.text)
         return html, text
 
@@ -267,7 +258,7 @@ class Desk:
         said = encode(wrap("* " + str(phrase), 2, 4) + "\n")
         if not has_link:
             return Row(html.bind({}, ())[0], None, said)
-        start, _, after = html.bind({}, ("vote", "ending"))  # Fragment.less begins as what stands between the two
+        start, after = html.bind({"vote": HOLE}, ("ending",))
         return Row(start, after, said)
 
     def _subject(self, kind: Kind, day: date, shown: int, hero: int) -> tuple[bytes, bytes]:
@@ -290,6 +281,10 @@ class Desk:
             self._text.bind({name: text_piece(wrap(value)) for name, value in said.items()}, TEXT_FRAME_SLOTS),
             fields,
         )
+
+
+def _filled_size(html: bytes) -> int:
+    return len(html) + html.count(HOLE) * (VOTE_LETTERS - len(HOLE))
 
 
 def phrase_html(phrase: Phrase) -> str:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from digest.editions.edition import Edition
 from digest.papers.paper import Paper
 from digest.rendering import mime
-from digest.rendering.desk import LINE, Desk, Fragment, Tile
+from digest.rendering.desk import HOLE, LINE, Desk, Fragment, Tile
 from digest.rendering.layout import Form, plan
 from digest.rendering.mime import Sender
 from digest.rendering.pages import Pages
@@ -75,7 +75,7 @@ class Sheet:
             h[0], subject, h[1], *_preheader(desk, [tile.fragment for tile in tiles[:3]]), h[2], web, h[3], *html,
             h[4], preferences, h[5], preferences, h[6], unsubscribe, h[7],
             mime.END,
-        ))  # fmt: skip
+        )).replace(HOLE, links.vote)  # fmt: skip
 
     def forms(self, edition: Edition, language: str) -> list[Form]:
         """How much of each paper the mail has room for."""
@@ -107,8 +107,7 @@ def _items(desk: Desk, edition: Edition, tiles: Sequence[Tile], links: MailLinks
     """The papers as pieces of both parts, in the forms that there is room for: cards, then lines, then a number."""
     forms = _planned_forms(desk, edition.dated_on, tiles)
     shown, cards = len(forms) - forms.count(_COUNTED), forms.count(_FULL) + forms.count(_SHORT)
-    make = _tracked_cards if desk.is_tracking else _cards
-    html, text = make(desk, edition.dated_on, tiles[:cards], _indexes(forms[:cards]), links) if cards else ([], [])
+    html, text = _cards(desk, edition.dated_on, tiles[:cards], _indexes(forms[:cards]), links) if cards else ([], [])
     if 0 < cards < len(forms):
         _add(html, text, desk.section)
     for place, tile in enumerate(tiles[cards:shown], start=cards):
@@ -122,21 +121,16 @@ def _items(desk: Desk, edition: Edition, tiles: Sequence[Tile], links: MailLinks
 def _cards(
     desk: Desk, today: date, tiles: Sequence[Tile], indexes: Sequence[int], links: MailLinks
 ) -> tuple[list[bytes], list[bytes]]:
-    made = [tile.cards[index] or desk.card(tile, index, today) for tile, index in zip(tiles, indexes, strict=True)]
-    vote = links.vote
-    html = [vote if piece is None else piece for card in made for piece in card.html]
-    text = [vote if piece is None else piece for card in made for piece in card.text]
+    html, text = list[bytes](), list[bytes]()
+    if desk.is_tracking:
+        for place, (tile, index) in enumerate(zip(tiles, indexes, strict=True)):
+            _add(html, text, _tracked(desk, tile, index, today, links, place))
+    else:
+        for tile, index in zip(tiles, indexes, strict=True):
+            card = tile.cards[index] or desk.card(tile, index, today)
+            html += card.html
+            text += card.text
     return html, text
-
-
-def _tracked_cards(
-    desk: Desk, today: date, tiles: Sequence[Tile], indexes: Sequence[int], links: MailLinks
-) -> tuple[list[bytes], list[bytes]]:
-    made = [
-        _tracked(desk, tile, index, today, links, place)
-        for place, (tile, index) in enumerate(zip(tiles, indexes, strict=True))
-    ]
-    return [html for html, _ in made], [text for _, text in made]
 
 
 def _indexes(forms: Sequence[Form]) -> list[int]:
@@ -151,11 +145,9 @@ def _tracked(desk: Desk, tile: Tile, form: int, today: date, links: MailLinks, p
     """A paper whose title and abstract lead over /k/."""
     said, label, label_text = desk.marks(tile.pick)
     rows, reasons = desk.rows(tile, form, today)
-    both = {"vote": links.vote, "click": links.clicks[place], "counts": said}
+    both = {"vote": HOLE, "click": links.clicks[place], "counts": said}
     return (
-        tile.fragment.html[form].fill(
-            both | {"label": label, "reasons": b"".join([links.vote if row is None else row for row in rows])}
-        ),
+        tile.fragment.html[form].fill(both | {"label": label, "reasons": b"".join(rows)}),
         tile.fragment.text[form].fill(both | {"label": label_text, "reasons": b"".join(reasons)}),
     )
 
