@@ -121,12 +121,12 @@ def as_table(types: Mapping[str, TypeEngine[Any]], rows: Sequence[Mapping[str, A
 
 
 def among(connection: Connection, column: Column[Any], values: Collection[Any]) -> ColumnElement[bool]:
-    """`column IN values` of a page: one parameter on PostgreSQL, where a thousand cost more than finding their rows."""
-    if not is_postgresql(connection):
-        return column.in_(values)
+    """`column IN values` of a page: whole numbers as one parameter, since a thousand cost more than finding their rows."""
+    on_postgresql = is_postgresql(connection)
     if isinstance(column.type, Integer):
-        return _is_one_of(column, literal(numbers(connection, values), NullType()))
-    return column == any_(literal(list(values), ARRAY(column.type)))
+        written = literal(numbers(connection, values), NullType())
+        return _is_one_of(column, written, on_postgresql=on_postgresql)
+    return column == any_(literal(list(values), ARRAY(column.type))) if on_postgresql else column.in_(values)
 
 
 def listed(column: Column[Any], name: str, *, on_postgresql: bool) -> ColumnElement[bool]:
@@ -134,19 +134,20 @@ def listed(column: Column[Any], name: str, *, on_postgresql: bool) -> ColumnElem
 
     For statements that are made once and asked over and over: making one costs more than asking it.
     """
+    return _is_one_of(column, bindparam(name, type_=NullType()), on_postgresql=on_postgresql)
+
+
+def numbers(connection: Connection, values: Collection[int]) -> str:
+    """Whole numbers as `among` and `listed` compare with them: as text, since drivers take long over each number."""
+    written = ",".join(map(str, values))
+    return f"{{{written}}}" if is_postgresql(connection) else f"[{written}]"
+
+
+def _is_one_of(column: Column[Any], written: ColumnElement[Any], *, on_postgresql: bool) -> ColumnElement[bool]:
+    """`written` has no type of its own, so that the server reads it as a list once; a text would be cast for each row."""
     if on_postgresql:
-        return _is_one_of(column, bindparam(name, type_=NullType()))
-    return column.in_(bindparam(name, expanding=True))
-
-
-def numbers(connection: Connection, values: Collection[int]) -> str | list[int]:
-    """Whole numbers as `among` and `listed` compare with them. PostgreSQL gets it as text: its driver takes long over each number."""
-    return "{" + ",".join(map(str, values)) + "}" if is_postgresql(connection) else list(values)
-
-
-def _is_one_of(column: Column[Any], written: ColumnElement[Any]) -> ColumnElement[bool]:
-    """`written` has no type of its own, so that the server reads it as an array once; a text would be cast for each row."""
-    return column == any_(cast(written, ARRAY(column.type)))
+        return column == any_(cast(written, ARRAY(column.type)))
+    return column.in_(select(func.json_each(written).table_valued("value").c.value))
 
 
 def count_of(table: Table, where: ColumnElement[bool], most: int | None = None) -> Select[int]:
