@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from digest.delivery import ledger
 from digest.delivery.feed import Make
@@ -48,4 +47,4 @@ def prepare(install: Install, claims: Sequence[ledger.Claim]) -> Make:
 
 def _without(paper_ids: set[int], edition: Edition) -> Edition:
     """Without the papers that cannot be rendered."""
-    return replace(edition, picks=tuple(pick for pick in edition.picks if pick.paper.id not in paper_ids))
+    return edition._replace(picks=tuple(pick for pick in edition.picks if pick.paper.id not in paper_ids))

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, bindparam, case, func, select, update
 
@@ -46,8 +46,7 @@ _COUNTING = 4_620_713  # of the advisory lock
 OPEN = (DeliveryStatus.PLANNED, DeliveryStatus.WAITING, DeliveryStatus.CLAIMED, DeliveryStatus.DEFERRED)
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A mail that this worker may send now, and nobody else until the lease ends."""
 
     id: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import structlog
@@ -92,7 +92,7 @@ def draft(planned: Sequence[Planned], readers: Mapping[int, Reader], candidates:
             reason = why_quiet(one.dated_on, candidates.asked, len(day.papers) > len(day.late))
             voted_on = _voted_on(readers[one.id], choices)
             edition = build(one, choices, candidates.papers, candidates.gained, len(day.papers), now, reason, voted_on)
-            drafts.append((one, edition and replace(edition, read_to_at=candidates.read_to_at), reason))
+            drafts.append((one, edition and edition._replace(read_to_at=candidates.read_to_at), reason))
     return drafts
 
 

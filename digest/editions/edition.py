@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -19,7 +18,10 @@ class Kind(StrEnum):
     QUIET = "quiet"  # nothing to send, and the reader asked to be told
 
 
-class Pick(NamedTuple):  # cheaper to make than a frozen dataclass, as its reasons are
+# Made for every mail: a frozen dataclass takes several times as long to make as a tuple.
+
+
+class Pick(NamedTuple):
     """A paper in an edition and why it is there; the strongest reason first.
 
     `votes` and `votes_gained` (within a day) are as they were when the edition was frozen, so a
@@ -33,8 +35,7 @@ class Pick(NamedTuple):  # cheaper to make than a frozen dataclass, as its reaso
     is_second_chance: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Edition:
+class Edition(NamedTuple):
     """Unique by (subscriber, date). `weighed` is how many candidates were looked at, `next_on` the day of the next one.
 
     `read_to_at` is when the newest paper came in that could be looked at: the next edition begins after it.

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import idna
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """One mail for one address. `data` is the message with CRLF line ends, dots not yet stuffed; `id` is the ledger's."""
 
     id: int

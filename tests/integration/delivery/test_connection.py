@@ -89,7 +89,7 @@ def test_it_hands_over_a_mail_and_says_goodbye() -> None:
 
 def test_it_keeps_a_connection_for_many_mails() -> None:
     with fake_server() as fake, Talk(at(fake)) as connection:
-        assert [connection.send(replace(MAIL, id=n)).verdict for n in range(5)] == [Verdict.SUBMITTED] * 5
+        assert [connection.send(MAIL._replace(id=n)).verdict for n in range(5)] == [Verdict.SUBMITTED] * 5
         assert len(fake.mails) == 5
         assert len(fake.heard) == 1
 
@@ -109,20 +109,20 @@ def test_it_falls_back_to_helo() -> None:
 def test_it_doubles_the_dot_that_starts_a_line() -> None:
     data = b".one\r\n..two\r\nthree.\r\n.\r\nfour\n.\nfive\r\n.\r\n"
     with fake_server() as fake, Talk(at(fake)) as connection:
-        assert connection.send(replace(MAIL, data=data)).verdict is Verdict.SUBMITTED
+        assert connection.send(MAIL._replace(data=data)).verdict is Verdict.SUBMITTED
         assert fake.mails == [b"..one\r\n...two\r\nthree.\r\n..\r\nfour\n..\nfive\r\n..\r\n"]
         assert connection.send(MAIL).verdict is Verdict.SUBMITTED
 
 
 def test_it_doubles_a_dot_that_is_the_first_byte() -> None:
     with fake_server() as fake, Talk(at(fake)) as connection:
-        assert connection.send(replace(MAIL, data=b".\r\n")).verdict is Verdict.SUBMITTED
+        assert connection.send(MAIL._replace(data=b".\r\n")).verdict is Verdict.SUBMITTED
         assert fake.mails == [b"..\r\n"]
 
 
 def test_it_ends_a_mail_without_a_last_line_end() -> None:
     with fake_server() as fake, Talk(at(fake)) as connection:
-        assert connection.send(replace(MAIL, data=b"a: b\r\n\r\nno end")).verdict is Verdict.SUBMITTED
+        assert connection.send(MAIL._replace(data=b"a: b\r\n\r\nno end")).verdict is Verdict.SUBMITTED
         assert fake.mails == [b"a: b\r\n\r\nno end\r\n"]
 
 
@@ -252,12 +252,12 @@ def test_it_takes_size_zero_for_no_limit() -> None:
 
 def test_it_writes_a_foreign_domain_in_ascii() -> None:
     with fake_server(EHLO=NO_PIPELINING) as fake, Talk(at(fake)) as connection:
-        assert connection.send(replace(MAIL, rcpt_to="bob@bücher.example")).verdict is Verdict.SUBMITTED
+        assert connection.send(MAIL._replace(rcpt_to="bob@bücher.example")).verdict is Verdict.SUBMITTED
     assert "RCPT TO:<bob@xn--bcher-kva.example>" in fake.heard[0]
 
 
 def test_it_needs_smtputf8_for_a_foreign_local_part() -> None:
-    foreign = replace(MAIL, rcpt_to="zoë@bücher.example")
+    foreign = MAIL._replace(rcpt_to="zoë@bücher.example")
     with fake_server() as fake, Talk(at(fake)) as connection:
         assert connection.send(foreign).verdict is Verdict.SUBMITTED
         assert fake.heard[0][1].endswith(" SMTPUTF8")
@@ -287,7 +287,7 @@ def test_it_needs_smtputf8_for_a_foreign_local_part() -> None:
 )
 def test_it_never_makes_an_address_a_command(address: str) -> None:
     with fake_server() as fake, Talk(at(fake)) as connection:
-        assert connection.send(replace(MAIL, rcpt_to=address)).verdict is Verdict.REFUSED
+        assert connection.send(MAIL._replace(rcpt_to=address)).verdict is Verdict.REFUSED
     assert fake.heard[0][1:] == ["QUIT"]
 
 
@@ -296,7 +296,7 @@ def test_it_never_makes_an_address_a_command(address: str) -> None:
 )
 def test_it_sends_to_odd_but_valid_addresses(address: str) -> None:
     with fake_server() as fake, Talk(at(fake)) as connection:
-        assert connection.send(replace(MAIL, rcpt_to=address)).verdict is Verdict.SUBMITTED
+        assert connection.send(MAIL._replace(rcpt_to=address)).verdict is Verdict.SUBMITTED
     assert f"RCPT TO:<{address}>" in fake.heard[0]
 
 
@@ -304,7 +304,7 @@ def test_it_sends_to_odd_but_valid_addresses(address: str) -> None:
 def test_it_sends_nothing_that_is_no_longer_wanted(ehlo: str) -> None:
     with fake_server(EHLO=ehlo) as fake, Talk(at(fake)) as connection:
         assert connection.send(MAIL, lambda number: number != 7).verdict is Verdict.SKIPPED
-        assert connection.send(replace(MAIL, id=8), lambda number: number != 7).verdict is Verdict.SUBMITTED
+        assert connection.send(MAIL._replace(id=8), lambda number: number != 7).verdict is Verdict.SUBMITTED
     assert len([line for line in fake.heard[0] if line.startswith("RCPT")]) == 1
 
 

@@ -280,7 +280,7 @@ def test_it_sends_over_tls(tmp_path: Path) -> None:
     shown, trusted = certificate(tmp_path)
     replies = Replies()
     with fake_server(shown) as fake, Pool(replace(at(fake), security=Security.STARTTLS, tls=trusted), 2) as pool:
-        pool.send([replace(mail, data=mail.data + b"x" * 70 + b"\r\n" * 2000) for mail in mails(6)], replies)
+        pool.send([mail._replace(data=mail.data + b"x" * 70 + b"\r\n" * 2000) for mail in mails(6)], replies)
     assert replies.verdicts() == {Verdict.SUBMITTED}
 
 

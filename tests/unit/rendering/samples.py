@@ -58,7 +58,7 @@ REASONS = (Reason(ReasonKind.TOPIC, 1.0, "video diffusion"), Reason(ReasonKind.T
 def an_edition(*papers: Paper, **changes: Any) -> Edition:
     picks = tuple(Pick(paper, REASONS, paper.votes, 34) for paper in papers)
     edition = Edition(1, 1, TODAY, Kind.DAILY, picks, 38, TODAY, TODAY, date(2026, 6, 10), AT)
-    return replace(edition, **changes)
+    return edition._replace(**changes)
 
 
 LINKS = MailLinks(

@@ -51,7 +51,7 @@ def test_it_never_takes_a_pick_for_one_that_lay_where_it_lies() -> None:
         topic = f"topic {number}"
         edition = an_edition(PAPERS[0])
         pick = edition.picks[0]._replace(reasons=(Reason(ReasonKind.TOPIC, 0.5, topic),))
-        edition = replace(edition, picks=(pick,))
+        edition = edition._replace(picks=(pick,))
         raw = sheet.fill(edition, "ann@example.com", "en", links_of(edition), MESSAGE_ID, AT)
         assert f"“{topic}”" in part(raw, "plain")
 
@@ -59,8 +59,8 @@ def test_it_never_takes_a_pick_for_one_that_lay_where_it_lies() -> None:
 def test_it_says_a_day_as_it_is_on_the_day_of_the_mail() -> None:
     liked = Reason(ReasonKind.LIKED, 0.5, "An older paper", 3, date(2026, 6, 2))
     edition = an_edition(PAPERS[0])
-    edition = replace(edition, picks=(edition.picks[0]._replace(reasons=(liked,)),))
-    soon, late = (part(mail(replace(edition, dated_on=day)), "plain") for day in (date(2026, 6, 4), date(2026, 6, 20)))
+    edition = edition._replace(picks=(edition.picks[0]._replace(reasons=(liked,)),))
+    soon, late = (part(mail(edition._replace(dated_on=day)), "plain") for day in (date(2026, 6, 4), date(2026, 6, 20)))
     assert "on Tuesday" in soon
     assert "on Tuesday" not in late
 
@@ -100,7 +100,7 @@ def test_it_refuses_an_address_that_could_break_the_header(to: str) -> None:
 
 def test_it_refuses_an_edition_without_papers() -> None:
     with pytest.raises(ValueError, match="no papers"):
-        mail(replace(an_edition(), picks=()))
+        mail(an_edition()._replace(picks=()))
 
 
 def test_it_leads_over_our_own_links_only_when_clicks_are_tracked() -> None:
@@ -164,7 +164,7 @@ def test_it_leaves_no_slot_open() -> None:
 
 def test_it_addresses_a_reason_by_its_place_in_the_pick() -> None:
     reasons = (Reason(ReasonKind.FRESH, 0.0), Reason(ReasonKind.READERS, 0.5), Reason(ReasonKind.TOPIC, 0.1, "video"))
-    html = part(mail(replace(an_edition(), picks=(Pick(PAPERS[0], reasons, 5),))), "html")
+    html = part(mail(an_edition()._replace(picks=(Pick(PAPERS[0], reasons, 5),))), "html")
     less = f"/v/{'v' * 36}{vote_ending(1, is_more=False)}"
     assert html.count(f'{less}"') == 1
     assert f"{less}/1" in html
@@ -174,7 +174,7 @@ def test_it_addresses_a_reason_by_its_place_in_the_pick() -> None:
 
 def test_it_escapes_what_stands_in_a_reason() -> None:
     reasons = (Reason(ReasonKind.TOPIC, 1.0, '<img src=x onerror="alert(1)"> & co'),)
-    raw = mail(replace(an_edition(), picks=(Pick(PAPERS[0], reasons, 5),)))
+    raw = mail(an_edition()._replace(picks=(Pick(PAPERS[0], reasons, 5),)))
     assert "<img" not in part(raw, "html")
     assert '&lt;img src=x onerror="alert(1)"&gt; &amp; co' in part(raw, "html")
     assert '“<img src=x onerror="alert(1)"> & co”' in " ".join(part(raw, "plain").split())
@@ -194,7 +194,7 @@ def test_it_leaves_no_line_to_stuff_whatever_stands_in_it(texts: list[tuple[str,
         Pick(paper, (Reason(ReasonKind.TOPIC, 0.0, "." + detail),), 5)
         for paper, (_, _, detail) in zip(papers, texts, strict=True)
     )
-    edition = replace(an_edition(), picks=picks)
+    edition = an_edition()._replace(picks=picks)
     raw = RENDERER.prepare(papers, ["en"]).fill(edition, "ann@example.com", "en", links_of(edition), MESSAGE_ID, AT)
     lines = raw.split(b"\r\n")
     assert not any(line.startswith(b".") for line in lines)
