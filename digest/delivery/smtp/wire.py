@@ -71,12 +71,12 @@ class Wire:
 
     def reply(self) -> list[bytes] | None:
         """The lines of the next reply, where all of it has come already; `Lost` when it has no end."""
-        while True:
+        while self._unread:
             line, newline, rest = self._unread.partition(b"\n")
             if len(line) > self._LONGEST_LINE:
                 raise Lost(f"the reply has a line of more than {self._LONGEST_LINE} bytes")
             if not newline:
-                return None
+                break
             self._unread = rest
             self._lines.append(line)
             if line[3:4] != b"-":
@@ -84,6 +84,7 @@ class Wire:
                 return lines
             if len(self._lines) >= self._MOST_LINES:
                 raise Lost(f"the reply has more than {self._MOST_LINES} lines")
+        return None
 
     async def read_reply(self, timeout_s: float) -> list[bytes]:
         """The lines of the next reply, all of them within `timeout_s`; `Lost` when it is cut, late or has no end."""

@@ -117,6 +117,16 @@ def test_it_leads_over_our_own_links_only_when_clicks_are_tracked() -> None:
         assert part(tracked, kind).count(f"/k/0012{'k' * 36}") == (2 if kind == "html" else 1)
 
 
+def test_it_puts_the_token_of_votes_only_where_a_vote_is() -> None:
+    plain, odd = (
+        mail(an_edition()._replace(picks=(Pick(PAPERS[0], (Reason(ReasonKind.TOPIC, 1.0, topic),), 5),)))
+        for topic in ("a zero", "a \0")
+    )
+    assert b"a =00" in odd
+    assert b"\0" not in odd
+    assert odd.count(LINKS.vote) == plain.count(LINKS.vote)
+
+
 def test_it_votes_alike_whether_clicks_are_tracked_or_not() -> None:
     edition = an_edition(*PAPERS)
     sheet = Renderer(replace(SENDER, is_tracking=True)).prepare([], ())
