@@ -121,7 +121,7 @@ def as_table(types: Mapping[str, TypeEngine[Any]], rows: Sequence[Mapping[str, A
 
 
 def among(connection: Connection, column: Column[Any], values: Collection[Any]) -> ColumnElement[bool]:
-    """`column IN values` of a page: whole numbers as one parameter, since a thousand cost more than finding their rows."""
+    """`column IN values` of a page: one parameter where the database can, since a thousand cost more than finding their rows."""
     on_postgresql = is_postgresql(connection)
     if isinstance(column.type, Integer):
         written = literal(numbers(connection, values), NullType())
@@ -144,7 +144,7 @@ def numbers(connection: Connection, values: Collection[int]) -> str:
 
 
 def _is_one_of(column: Column[Any], written: ColumnElement[Any], *, on_postgresql: bool) -> ColumnElement[bool]:
-    """`written` has no type of its own, so that the server reads it as a list once; a text would be cast for each row."""
+    """`written` has no type of its own, so that PostgreSQL reads it as an array once; a text would be cast for each row."""
     if on_postgresql:
         return column == any_(cast(written, ARRAY(column.type)))
     return column.in_(select(func.json_each(written).table_valued("value").c.value))

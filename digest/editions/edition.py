@@ -18,9 +18,6 @@ class Kind(StrEnum):
     QUIET = "quiet"  # nothing to send, and the reader asked to be told
 
 
-# Made for every mail: a frozen dataclass takes several times as long to make as a tuple.
-
-
 class Pick(NamedTuple):
     """A paper in an edition and why it is there; the strongest reason first.
 

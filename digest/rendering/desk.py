@@ -39,7 +39,7 @@ MOST_TILES = 30_000  # less than 1 KB each
 
 
 class Card(NamedTuple):
-    """A pick in full or in short.
+    """A pick in full or in short; `HOLE` in its pieces is for whoever joins them to fill.
 
     The pieces are those of its paper and of its reasons, and not joined to larger ones: so they are few, whatever papers
     and reasons meet in the mails of many readers, and stay in the processor's caches.
