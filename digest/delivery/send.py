@@ -7,6 +7,8 @@ dead worker knows exactly which mails may have arrived (`recovery`).
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -99,7 +101,7 @@ class Run:
         self._halt = Halt(stop)
         pages = Feed(first, more, partial(self._prepared, prepare))
         try:
-            with self._recorder, asking(self._engine) as self._asking, pages as drawn:
+            with _as_batch(), self._recorder, asking(self._engine) as self._asking, pages as drawn:
                 pool.send(self._mails(drawn), self.on_reply, self.is_wanted, self._journal.before_dot, self._halt)
         finally:
             self._throttle.rest()
@@ -197,6 +199,29 @@ class Run:
                 f"{self._faults} mails in a row failed for reasons that are no reader's, the last one: {said}"
             )
             self._halt.set()
+
+
+@contextlib.contextmanager
+def _as_batch() -> Iterator[None]:
+    """This thread, and those that it starts, wake without pushing anybody off a core (sched(7), SCHED_BATCH).
+
+    So the mail server and the database, where they are on this machine, finish what they are at. A policy that somebody
+    chose for us stays.
+    """
+    before = os.sched_getscheduler(0)
+    if before != os.SCHED_OTHER:
+        yield
+        return
+    _schedule(os.SCHED_BATCH)
+    try:
+        yield
+    finally:
+        _schedule(before)
+
+
+def _schedule(policy: int) -> None:
+    with contextlib.suppress(PermissionError):  # a sandbox may forbid it; mails go out all the same
+        os.sched_setscheduler(0, policy, os.sched_param(0))
 
 
 def _is_of_all(outcome: Outcome) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -135,3 +137,58 @@ def test_it_keeps_to_the_days_number_when_two_workers_claim_at_once(engine: Engi
             event.remove(engine, "after_cursor_execute", claim_meanwhile)
         second.join(30)
     assert sum(map(len, claimed)) == 3
+
+
+def policies() -> dict[str, int]:
+    """The scheduling policy of each of our threads, by name."""
+    return {one.name: os.sched_getscheduler(one.native_id or 0) for one in threading.enumerate()}
+
+
+def deliver_and_look(engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """The policies while a mail is made, after five mails left."""
+    seen: dict[str, int] = {}
+    prepare = outgoing.prepare
+
+    def looking(install: Install, claims: Any) -> Any:
+        make = prepare(install, claims)
+
+        def made(claim: Any) -> Any:
+            seen.update(policies())
+            return make(claim)
+
+        return made
+
+    monkeypatch.setattr(outgoing, "prepare", looking)
+    with fake_server() as fake, ready(engine, folder, fake.port, 5) as install:
+        pipeline.deliver(install)
+    assert len(fake.mails) == 5
+    return seen
+
+
+def test_it_wakes_without_pushing_others_off_a_core(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = deliver_and_look(engine, tmp_path, monkeypatch)
+    assert seen["MainThread"] == seen["ledger"] == os.SCHED_BATCH
+    assert policies()["MainThread"] == os.SCHED_OTHER  # the next task may be another
+
+
+def test_it_keeps_the_policy_that_somebody_chose(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    try:
+        seen = deliver_and_look(engine, tmp_path, monkeypatch)
+        assert seen["MainThread"] == policies()["MainThread"] == os.SCHED_IDLE
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+def test_it_sends_where_the_policy_may_not_be_changed(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "sched_setscheduler", forbidden)
+    assert deliver_and_look(engine, tmp_path, monkeypatch)["MainThread"] == os.SCHED_OTHER
