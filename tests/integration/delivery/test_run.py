@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
@@ -139,56 +141,81 @@ def test_it_keeps_to_the_days_number_when_two_workers_claim_at_once(engine: Engi
     assert sum(map(len, claimed)) == 3
 
 
-def policies() -> dict[str, int]:
-    """The scheduling policy of each of our threads, by name."""
-    return {one.name: os.sched_getscheduler(one.native_id or 0) for one in threading.enumerate()}
+policy_of = os.sched_getscheduler  # some tests take it away
 
 
-def deliver_and_look(engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """The policies while a mail is made, after five mails left."""
-    seen: dict[str, int] = {}
-    prepare = outgoing.prepare
+@dataclass
+class Seen:
+    """The scheduling policy of the sending thread while a mail was made, of the ledger's then, and of the first at the end."""
+
+    sender: int = -1
+    ledger: int = -1
+    after: int = -1
+
+
+def deliver_apart(
+    engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch, policy: int | None = None, error: str = ""
+) -> Seen:
+    """Five mails from a thread of its own, with that policy, which may be one that there is no way back from."""
+    seen, prepare = Seen(), outgoing.prepare
 
     def looking(install: Install, claims: Any) -> Any:
         make = prepare(install, claims)
 
         def made(claim: Any) -> Any:
-            seen.update(policies())
+            seen.sender = policy_of(0)
+            seen.ledger = policy_of(next(one for one in threading.enumerate() if one.name == "ledger").native_id or 0)
             return make(claim)
 
+        if error:
+            raise RuntimeError(error)
         return made
+
+    def send() -> None:
+        if policy is not None:
+            os.sched_setscheduler(0, policy, os.sched_param(0))
+        with suppress(RuntimeError):
+            pipeline.deliver(install)
+        seen.after = policy_of(0)
 
     monkeypatch.setattr(outgoing, "prepare", looking)
     with fake_server() as fake, ready(engine, folder, fake.port, 5) as install:
-        pipeline.deliver(install)
-    assert len(fake.mails) == 5
+        sender = Thread(target=send)
+        sender.start()
+        sender.join(60)
+    assert len(fake.mails) == (0 if error else 5)
     return seen
 
 
 def test_it_wakes_without_pushing_others_off_a_core(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = deliver_and_look(engine, tmp_path, monkeypatch)
-    assert seen["MainThread"] == seen["ledger"] == os.SCHED_BATCH
-    assert policies()["MainThread"] == os.SCHED_OTHER  # the next task may be another
+    before = os.sched_getscheduler(0)
+    assert deliver_apart(engine, tmp_path, monkeypatch) == Seen(os.SCHED_BATCH, os.SCHED_BATCH, before)
+    assert os.sched_getscheduler(0) == before
 
 
+def test_it_gives_the_policy_back_after_an_error(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert deliver_apart(engine, tmp_path, monkeypatch, error="boom").after == os.sched_getscheduler(0)
+
+
+@pytest.mark.parametrize("policy", [os.SCHED_IDLE, os.SCHED_BATCH])
 def test_it_keeps_the_policy_that_somebody_chose(
-    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: int
 ) -> None:
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    try:
-        seen = deliver_and_look(engine, tmp_path, monkeypatch)
-        assert seen["MainThread"] == policies()["MainThread"] == os.SCHED_IDLE
-    finally:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    assert deliver_apart(engine, tmp_path, monkeypatch, policy) == Seen(policy, policy, policy)
 
 
-def test_it_sends_where_the_policy_may_not_be_changed(
-    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EINVAL, errno.ENOSYS])
+@pytest.mark.parametrize("call", ["sched_getscheduler", "sched_setscheduler"])
+def test_it_sends_where_there_is_no_other_policy(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
 ) -> None:
-    def forbidden(*_: Any) -> None:
-        raise PermissionError(1, "Operation not permitted")
+    def refused(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os, "sched_setscheduler", forbidden)
-    assert deliver_and_look(engine, tmp_path, monkeypatch)["MainThread"] == os.SCHED_OTHER
+    before = os.sched_getscheduler(0)
+    monkeypatch.setattr(os, call, refused)
+    assert deliver_apart(engine, tmp_path, monkeypatch) == Seen(before, before, before)
