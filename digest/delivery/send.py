@@ -208,16 +208,16 @@ def _as_batch() -> Iterator[None]:
     So the mail server and the database, where they are on this machine, finish what they are at. A policy that somebody
     chose stays.
     """
-    is_ours = _is_moved(os.SCHED_OTHER, os.SCHED_BATCH)
+    is_ours = _change_policy(os.SCHED_OTHER, os.SCHED_BATCH)
     try:
         yield
     finally:
         if is_ours:
-            _is_moved(os.SCHED_BATCH, os.SCHED_OTHER)
+            _change_policy(os.SCHED_BATCH, os.SCHED_OTHER)
 
 
-def _is_moved(policy: int, to: int) -> bool:
-    """Whether this thread had the first policy, and has the second now."""
+def _change_policy(policy: int, to: int) -> bool:
+    """Where this thread has the first policy, give it the second; whether it has that now."""
     try:
         if os.sched_getscheduler(0) != policy:
             return False

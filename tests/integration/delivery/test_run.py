@@ -146,7 +146,7 @@ policy_of = os.sched_getscheduler  # some tests take it away
 
 @dataclass
 class Seen:
-    """The scheduling policy of the sending thread while a mail was made, of the ledger's then, and of the first at the end."""
+    """Scheduling policies: of the sending thread and of the ledger's while a mail was made, of the sending one after the run."""
 
     sender: int = -1
     ledger: int = -1
