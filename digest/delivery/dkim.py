@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from operator import itemgetter
+from typing import NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -31,6 +31,7 @@ _FROM, _OVERSIGNED = _RANKS[b"from"], [b"from"]
 _LEAST_RSA_BITS = 2048  # RFC 8301 3.2: 1024 must be refused by nobody, 2048 should be used
 _WIDTH = 76
 _BLANKS = re.compile(rb"[ \t]+")
+_MOST_LAYOUTS = 8  # the digest, the note of a quiet day and the letters have one each
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +109,35 @@ class Signer:
 
     def __init__(self, keys: Sequence[Key]) -> None:
         self.keys = tuple(keys)
+        self._layouts: tuple[Layout, ...] = ()
 
     def sign(self, message: bytes, at: datetime, is_canonical: bool = False) -> bytes:
         """`message` (CRLF line ends, a head, an empty line, a body) with one DKIM-Signature per key in front.
 
-        ValueError when it has no From.
+        ValueError when it has no From, or a head of other things than fields.
 
         `at` is the mail's own Date, so that signing again gives the same bytes. `is_canonical` promises what the class
         says of the body, and saves making sure.
         """
         head, body = _parts(message)
-        ranks, canonical = _signed_fields(head)
+        ranks, canonical = self._signed_fields(_unfolded(head))
         body_hash = b64encode(hashlib.sha256(body if is_canonical else canonical_body(bytes(body))).digest())
         at_seconds, fields = b"%d" % int(at.timestamp()), hashlib.sha256(canonical)
         signatures = [_field(key, ranks, at_seconds, body_hash, fields.copy()) for key in self.keys]
         return b"".join((*signatures, message))
+
+    def _signed_fields(self, head: bytes) -> tuple[tuple[int, ...], bytes]:
+        """The fields to sign of an unfolded head: their ranks in _WANTED, and all in relaxed form (RFC 6376 3.4.2)."""
+        for layout in self._layouts:
+            if found := layout.pattern.fullmatch(head):
+                break
+        else:
+            layout = _layout(head)
+            found = layout.pattern.fullmatch(head)
+            if found is None:
+                raise ValueError("a head that has a bare line feed, or a line without a colon, cannot be signed")
+            self._layouts = (layout, *self._layouts[: _MOST_LAYOUTS - 1])
+        return layout.ranks, layout.canonical % found.group(*layout.order)
 
 
 def canonical_body(body: bytes) -> bytes:
@@ -148,28 +163,36 @@ def _parts(message: bytes) -> tuple[bytes, memoryview]:
     return (message, memoryview(b"")) if end < 0 else (message[:end], memoryview(message)[end + 4 :])
 
 
-def _signed_fields(head: bytes) -> tuple[tuple[int, ...], bytes]:
-    """The fields to sign: their ranks in _WANTED, and all in relaxed form (RFC 6376 3.4.2). `head` is without its end.
+class Layout(NamedTuple):
+    """Which fields a head has, in which order; nearly all mails share one, so theirs are told apart in one step.
 
-    Of several fields of one name the lowest comes first (5.4.2).
+    `pattern` matches an unfolded head and has a group for the value of each field that is signed; `order` is that of the
+    signature, of which `canonical` is the fields without their values.
     """
-    found = []
-    for line in _unfolded(head).split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        rank = _rank(name)
-        if rank is not None:
-            found.append((rank, value))
-    found.reverse()
-    found.sort(key=itemgetter(0))
-    ranks = tuple([rank for rank, _ in found])
+
+    pattern: re.Pattern[bytes]
+    order: tuple[int, ...]
+    ranks: tuple[int, ...]
+    canonical: bytes
+
+
+def _layout(head: bytes) -> Layout:
+    names = [line.partition(b":")[0] for line in head.split(b"\r\n")]
+    ranks = [_RANKS.get(name.rstrip(b" ").lower()) for name in names]
     if _FROM not in ranks:
         raise ValueError("a mail without From cannot be signed (RFC 6376 5.4)")
-    return ranks, b"".join([b"%b:%b\r\n" % (_WANTED[rank], value.strip(b" ")) for rank, value in found])
-
-
-@lru_cache(maxsize=256)  # the same few names in every mail
-def _rank(name: bytes) -> int | None:
-    return _RANKS.get(name.rstrip(b" ").lower())
+    pattern = b"\r\n".join([
+        re.escape(name) + (b".*" if rank is None else b": ?(.*[^ \n]|) ?")
+        for name, rank in zip(names, ranks, strict=True)
+    ])  # fmt: skip
+    # Of several fields of one name the lowest comes first (5.4.2).
+    found = sorted((rank, -place) for place, rank in enumerate([rank for rank in ranks if rank is not None], start=1))
+    return Layout(
+        re.compile(pattern),
+        tuple([-place for _, place in found]),
+        tuple([rank for rank, _ in found]),
+        b"".join([b"%b:%%b\r\n" % _WANTED[rank] for rank, _ in found]),
+    )
 
 
 def _unfolded(head: bytes) -> bytes:

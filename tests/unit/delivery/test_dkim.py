@@ -17,6 +17,7 @@ from digest.delivery.dkim import Key, Signer, canonical_body, load_keys
 AT = datetime(2026, 6, 9, 6, 0, tzinfo=UTC)
 RSA = Key("digest.example", "rsa1", rsa.generate_private_key(65537, 2048))
 ED = Key("digest.example", "ed1", ed25519.Ed25519PrivateKey.generate())
+SIGNER = Signer([RSA, ED])  # which has signed other mails before
 RECORDS = {f"{key.dns_name()}.".encode(): key.dns_record().encode() for key in (RSA, ED)}
 HEAD = (
     b"From: Digest <daily@digest.example>\r\n"
@@ -109,6 +110,24 @@ def test_it_signs_no_mail_without_a_sender() -> None:
         Signer([ED]).sign(b"To: ann@example.org\r\n\r\nHello\r\n", AT)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [b"Three papers", b"", b" ", b"a", b" a ", b"  two  blanks\t", b"Two:", b"a\r\n b", b"\r\n\tb", b"a\rb", b"50% \xe2\x80\x94"],
+)  # fmt: skip
+def test_it_signs_a_mail_like_the_one_before_as_if_it_were_the_first(value: bytes) -> None:
+    mail = HEAD.replace(b"=?utf-8?q?Three_papers_=E2=80=94?=\r\n =?utf-8?q?and_one_more?=", value) + b"\r\n" + BODY
+    signer = Signer([ED])
+    signer.sign(HEAD + b"\r\n" + BODY, AT)
+    assert signer.sign(mail, AT) == Signer([ED]).sign(mail, AT)
+    assert verifies(Signer([ED]).sign(mail, AT)) == [True]
+
+
+@pytest.mark.parametrize("line", [b"To\r\n", b"To: ann\nBcc: eve\r\n"])
+def test_it_signs_no_head_of_other_things_than_fields(line: bytes) -> None:
+    with pytest.raises(ValueError, match="cannot be signed"):
+        Signer([ED]).sign(b"From: daily@digest.example\r\n" + line + b"\r\nHello\r\n", AT)
+
+
 line = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "Zs"], include_characters=" \t"), max_size=90)
 words = st.text(st.sampled_from("ab:; \t=,<>"), min_size=1, max_size=60)
 folds = st.sampled_from(["", "\r\n ", "\r\n\t", "\r\n  "])
@@ -128,7 +147,7 @@ def test_it_signs_every_mail_so_that_it_verifies(
     head = "".join(f"{name}:{first}x{fold}y{last}\r\n" for name, first, fold, last in fields)
     message = f"From: daily@digest.example\r\n{head}\r\n{chr(13) + chr(10)}".encode()[:-2]
     message += ("\r\n".join(body) + end).encode()
-    signed = Signer([RSA, ED]).sign(message, AT)
+    signed = SIGNER.sign(message, AT)
     arrived = signed if signed.endswith(b"\r\n") else signed + b"\r\n"  # SMTP knows no line without an end
     assert verifies(arrived) == [True, True]
 
