@@ -257,7 +257,7 @@ def load_editions(
             for row in connection.execute(_EDITIONS.where(among(connection, editions.c.delivery_id, page))):
                 stored = list(map(bytes, _raw_picks.decode(row[0])))
                 try:
-                    known = tuple([picks[one] for one in stored])
+                    known = tuple(map(picks.__getitem__, stored))
                 except KeyError:
                     unknown.append((stored, row))
                 else:

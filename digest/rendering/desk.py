@@ -26,7 +26,7 @@ from digest.rendering.wording import Phrase, words_for
 from digest.subscribers.tokens import VOTE_LETTERS, vote_ending
 
 HTML_FORMS = ("hero", "full", "short", "line")
-LINE = HTML_FORMS.index("line")
+HERO, FULL, SHORT, LINE = range(len(HTML_FORMS))
 TEXT_FORMS = ("full", "full", "short", "line")
 REASONS = (2, 2, 1, 0)  # how many are shown in each of these forms, the strongest first
 HOLE = b"\0"  # where the token of a mail's votes goes; nothing encoded holds this byte
@@ -39,7 +39,7 @@ MOST_TILES = 30_000  # less than 1 KB each
 
 
 class Card(NamedTuple):
-    """A pick in full or in short; `HOLE` in its pieces is for whoever joins them to fill.
+    """A pick in one form; `HOLE` in its pieces is for whoever joins them to fill.
 
     The pieces are those of its paper and of its reasons, and not joined to larger ones: so they are few, whatever papers
     and reasons meet in the mails of many readers, and stay in the processor's caches.
@@ -93,12 +93,18 @@ class Fragment:
 
 @dataclass(slots=True)
 class Tile:
-    """What a desk knows of a pick in the editions of one day; made when it is asked for. `cards` in the order of HTML_FORMS."""
+    """What a desk knows of a pick in the editions of one day.
+
+    `html` and `text` are its pieces in full, of at most `most` bytes of HTML when decoded; what is asked for less often is
+    made when it is: `cards` in the order of HTML_FORMS, `sizes`.
+    """
 
     pick: Pick
     fragment: Fragment
+    most: int
+    html: tuple[bytes, ...]
+    text: tuple[bytes, ...]
     cards: list[Card | None]
-    line: tuple[bytes, bytes] | None = None
     sizes: Sizes | None = None
 
 
@@ -184,22 +190,27 @@ class Desk:
             self.add([pick.paper for pick in picks])
             for pick in picks:
                 if id(pick) not in known:  # which stays its own while the tile holds it
-                    known[id(pick)] = Tile(pick, self._fragments[pick.paper.id], [None] * LINE)
+                    known[id(pick)] = self._tile(pick, today)
             return [known[id(pick)] for pick in picks]
 
+    def _tile(self, pick: Pick, today: date) -> Tile:
+        fragment = self._fragments[pick.paper.id]
+        if self.is_tracking:  # then no two mails have the same cards
+            return Tile(pick, fragment, fragment.full_at_most, (), (), [])
+        in_full = self._card(fragment, pick, FULL, today)
+        return Tile(pick, fragment, fragment.full_at_most, *in_full, [None, in_full, None, None])
+
     def card(self, tile: Tile, form: int, today: date) -> Card:
-        """A pick in the form with index `form` of HTML_FORMS, which is no line."""
-        (start, end), (text_start, text_end) = self._blank(tile.fragment, form, tile.pick)
-        rows, reasons = self.rows(tile, form, today)
-        card = tile.cards[form] = Card((start, *rows, end), (text_start, *reasons, text_end))
+        """A pick in the form with index `form` of HTML_FORMS."""
+        card = tile.cards[form]
+        if card is None:
+            card = tile.cards[form] = self._card(tile.fragment, tile.pick, form, today)
         return card
 
-    def line(self, tile: Tile) -> tuple[bytes, bytes]:
-        """A pick as a line, in HTML and in text."""
-        if tile.line is None:
-            (html,), (text,) = self._blank(tile.fragment, LINE, tile.pick)
-            tile.line = html, text
-        return tile.line
+    def _card(self, fragment: Fragment, pick: Pick, form: int, today: date) -> Card:
+        html, text = self._blank(fragment, form, pick)
+        rows, reasons = self.rows(fragment, pick, form, today)
+        return Card((html[0], *rows, *html[1:]), (text[0], *reasons, *text[1:]))
 
     def _blank(self, fragment: Fragment, form: int, pick: Pick) -> Blank:
         """The same for all readers, but for the few to whom the paper is a second chance."""
@@ -219,7 +230,9 @@ class Desk:
         """Bytes of HTML of a pick in each form, its own reasons counted."""
         if tile.sizes is None:
             label = self.label_bytes if tile.pick.is_second_chance else 0
-            in_full, in_short = (b"".join(self.rows(tile, form, today)[0]) for form in (1, 2))
+            in_full, in_short = (
+                b"".join(self.rows(tile.fragment, tile.pick, form, today)[0]) for form in (FULL, SHORT)
+            )
             full, short, line = tile.fragment.sizes
             tile.sizes = Sizes(full + label + _filled_size(in_full), short + label + _filled_size(in_short), line)
         return tile.sizes
@@ -236,13 +249,13 @@ class Desk:
         values = {"label": html_piece(label := self.words.more_on_the_web(number)), "edition": edition}
         return self._more.fill(values), self._more_text.fill(values | {"label": text_piece(label)})
 
-    def rows(self, tile: Tile, form: int, today: date) -> tuple[list[bytes], list[bytes]]:
+    def rows(self, fragment: Fragment, pick: Pick, form: int, today: date) -> tuple[list[bytes], list[bytes]]:
         """The reasons that a form has room for. The place of a reason in the pick is part of its address."""
-        html, text, pick = list[bytes](), list[bytes](), tile.pick
+        html, text = list[bytes](), list[bytes]()
         for place, reason in enumerate(pick.reasons[: REASONS[form]]):
             has_votes = reason.kind is ReasonKind.TRENDING  # to the others they say nothing
             row = self._row(reason, place, today, *((pick.votes, pick.votes_gained) if has_votes else (None, None)))
-            html += [row.html] if row.after_link is None else [row.html, tile.fragment.less, row.after_link]
+            html += [row.html] if row.after_link is None else [row.html, fragment.less, row.after_link]
             text.append(row.text)
         return html, text
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from itertools import chain
+from operator import attrgetter
 
 from digest.editions.edition import Edition
 from digest.papers.paper import Paper
 from digest.rendering import mime
-from digest.rendering.desk import HOLE, LINE, Desk, Fragment, Tile
+from digest.rendering.desk import FULL, HERO, HOLE, LINE, SHORT, Desk, Tile
 from digest.rendering.layout import Form, plan
 from digest.rendering.mime import Sender
 from digest.rendering.pages import Pages
@@ -16,9 +18,7 @@ from digest.rendering.skeleton import html_piece
 from digest.rendering.wording import known_language
 from digest.subscribers.tokens import MailLinks
 
-# Looking a member up in its enumeration costs as much as joining a card, so the few that the loop needs are held here.
-_FULL, _SHORT, _, _COUNTED = Form
-_AFTER = range(1, len(Form) + 1)
+_MOST, _HTML, _TEXT = attrgetter("most"), attrgetter("html"), attrgetter("text")
 _TOKEN_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 
 
@@ -54,7 +54,10 @@ class Sheet:
         desk = self._desk(language)
         _check(links, len(picks), desk.is_tracking)
         tiles = desk.tiles(picks, edition.dated_on)
-        html, text = _items(desk, edition, tiles, links)
+        if desk.is_tracking or not _all_fit(desk, tiles):
+            html, text = _items(desk, edition, tiles, links)
+        else:
+            html, text = _in_full(desk, edition.dated_on, tiles)
         h, t, fields = desk.frame(
             edition.kind,
             edition.dated_on,
@@ -72,7 +75,7 @@ class Sheet:
             mime.TEXT_PART,
             t[0], web, t[1], *text, t[2], preferences, t[3], preferences, t[4], unsubscribe, t[5],
             mime.HTML_PART,
-            h[0], subject, h[1], *_preheader(desk, [tile.fragment for tile in tiles[:3]]), h[2], web, h[3], *html,
+            h[0], subject, h[1], *_preheader(desk, tiles), h[2], web, h[3], *html,
             h[4], preferences, h[5], preferences, h[6], unsubscribe, h[7],
             mime.END,
         )).replace(HOLE, links.vote)  # fmt: skip
@@ -103,48 +106,42 @@ def _check(links: MailLinks, papers: int, is_tracking: bool) -> None:
         raise ValueError("a token has letters that need encoding in a URL")
 
 
-def _items(desk: Desk, edition: Edition, tiles: Sequence[Tile], links: MailLinks) -> tuple[list[bytes], list[bytes]]:
+def _in_full(desk: Desk, today: date, tiles: Sequence[Tile]) -> tuple[Iterable[bytes], Iterable[bytes]]:
+    """All papers as pieces of both parts. Nearly every mail passes here, so no line of it is run for each paper."""
+    hero = desk.card(tiles[0], HERO, today)
+    others = tiles[1:]
+    return (
+        chain(hero.html, chain.from_iterable(map(_HTML, others))),
+        chain(hero.text, chain.from_iterable(map(_TEXT, others))),
+    )
+
+
+def _items(
+    desk: Desk, edition: Edition, tiles: Sequence[Tile], links: MailLinks
+) -> tuple[Iterable[bytes], Iterable[bytes]]:
     """The papers as pieces of both parts, in the forms that there is room for: cards, then lines, then a number."""
+    html, text = list[bytes](), list[bytes]()
     forms = _planned_forms(desk, edition.dated_on, tiles)
-    shown, cards = len(forms) - forms.count(_COUNTED), forms.count(_FULL) + forms.count(_SHORT)
-    html, text = _cards(desk, edition.dated_on, tiles[:cards], _indexes(forms[:cards]), links) if cards else ([], [])
-    if 0 < cards < len(forms):
-        _add(html, text, desk.section)
-    for place, tile in enumerate(tiles[cards:shown], start=cards):
-        line = _tracked(desk, tile, LINE, edition.dated_on, links, place) if desk.is_tracking else desk.line(tile)
-        _add(html, text, line)
+    shown = len(forms) - forms.count(Form.COUNTED)
+    for place, (tile, form) in enumerate(zip(tiles[:shown], forms[:shown], strict=True)):
+        if form is Form.LINE and place and forms[place - 1] is not Form.LINE:
+            _add(html, text, desk.section)
+        index = HERO if form is Form.FULL and place == 0 else (FULL, SHORT, LINE)[form]
+        if desk.is_tracking:
+            _add(html, text, _tracked(desk, tile, index, edition.dated_on, links, place))
+        else:
+            card = desk.card(tile, index, edition.dated_on)
+            html += card.html
+            text += card.text
     if shown < len(forms):
         _add(html, text, desk.counted(len(forms) - shown, links.edition))
     return html, text
 
 
-def _cards(
-    desk: Desk, today: date, tiles: Sequence[Tile], indexes: Sequence[int], links: MailLinks
-) -> tuple[list[bytes], list[bytes]]:
-    html, text = list[bytes](), list[bytes]()
-    if desk.is_tracking:
-        for place, (tile, index) in enumerate(zip(tiles, indexes, strict=True)):
-            _add(html, text, _tracked(desk, tile, index, today, links, place))
-    else:
-        for tile, index in zip(tiles, indexes, strict=True):
-            card = tile.cards[index] or desk.card(tile, index, today)
-            html += card.html
-            text += card.text
-    return html, text
-
-
-def _indexes(forms: Sequence[Form]) -> list[int]:
-    """The places of these forms in HTML_FORMS: the first paper, in full, is the hero."""
-    indexes = list(map(_AFTER.__getitem__, forms))
-    if forms[0] is _FULL:
-        indexes[0] = 0
-    return indexes
-
-
 def _tracked(desk: Desk, tile: Tile, form: int, today: date, links: MailLinks, place: int) -> tuple[bytes, bytes]:
     """A paper whose title and abstract lead over /k/."""
     said, label, label_text = desk.marks(tile.pick)
-    rows, reasons = desk.rows(tile, form, today)
+    rows, reasons = desk.rows(tile.fragment, tile.pick, form, today)
     both = {"vote": HOLE, "click": links.clicks[place], "counts": said}
     return (
         tile.fragment.html[form].fill(both | {"label": label, "reasons": b"".join(rows)}),
@@ -152,10 +149,15 @@ def _tracked(desk: Desk, tile: Tile, form: int, today: date, links: MailLinks, p
     )
 
 
+def _all_fit(desk: Desk, tiles: Sequence[Tile]) -> bool:
+    """Whether they fit in full whatever their reasons take, so that these need not be counted."""
+    most: int = sum(map(_MOST, tiles))
+    return most <= desk.room
+
+
 def _planned_forms(desk: Desk, today: date, tiles: Sequence[Tile]) -> list[Form]:
-    """The form of each paper. What each reader's reasons take is counted only where not all papers fit in full anyway."""
-    if sum([tile.fragment.full_at_most for tile in tiles]) <= desk.room:
-        return [_FULL] * len(tiles)
+    if _all_fit(desk, tiles):
+        return [Form.FULL] * len(tiles)
     return plan([tile.sizes or desk.sizes(tile, today) for tile in tiles], desk.room)
 
 
@@ -164,13 +166,13 @@ def _add(html: list[bytes], text: list[bytes], pieces: tuple[bytes, bytes]) -> N
     text.append(pieces[1])
 
 
-def _preheader(desk: Desk, fragments: Sequence[Fragment]) -> tuple[bytes, ...]:
+def _preheader(desk: Desk, tiles: Sequence[Tile]) -> tuple[bytes, ...]:
     """The next two titles; where there is but one paper, how its gist begins."""
-    if len(fragments) == 1:
-        return (fragments[0].opening,)
-    if len(fragments) == 2:
-        return desk.also, fragments[1].teaser
-    return desk.also, fragments[1].teaser, _BETWEEN, fragments[2].teaser
+    if len(tiles) == 1:
+        return (tiles[0].fragment.opening,)
+    if len(tiles) == 2:
+        return desk.also, tiles[1].fragment.teaser
+    return desk.also, tiles[1].fragment.teaser, _BETWEEN, tiles[2].fragment.teaser
 
 
 _BETWEEN = html_piece(" · ")
