@@ -50,8 +50,8 @@ class Journal:
         self.path = path
         self._descriptor = descriptor
         self._lock = Lock()
-        self._end = self._room = 0
-        self._lines: mmap | None = None  # the file; only its writer has it
+        self._lines: mmap | None = None  # the file, up to where it is reserved; only its writer has it
+        self._enough_until = 0
 
     @classmethod
     def create(cls, folder: Path) -> Journal:
@@ -114,7 +114,6 @@ class Journal:
         with self._lock:
             self._let_go_of_lines()  # what is cut off must not be touched
             os.ftruncate(self._descriptor, 0)
-            self._end = self._room = 0
             self._make_room()
 
     def remove(self) -> None:
@@ -139,16 +138,17 @@ class Journal:
             if self._lines is None:
                 self._make_room()  # `clear` found the disk full
             assert self._lines is not None
-            start, self._end = self._end, self._end + len(line)
-            self._lines[start : self._end] = line
-            if self._room - self._end < _ROOM_BYTES:
+            self._lines.write(line)
+            if self._lines.tell() > self._enough_until:
                 self._make_room()
 
     def _make_room(self) -> None:
         """Reserve the blocks for what comes: ENOSPC here, and not on the line of a mail that is already gone."""
-        room = self._end + _STEP_BYTES
-        os.posix_fallocate(self._descriptor, self._end, _STEP_BYTES)
-        self._lines, self._room = mmap(self._descriptor, room), room
+        end = 0 if self._lines is None else self._lines.tell()
+        os.posix_fallocate(self._descriptor, end, _STEP_BYTES)
+        self._lines = mmap(self._descriptor, end + _STEP_BYTES)
+        self._lines.seek(end)
+        self._enough_until = end + _STEP_BYTES - _ROOM_BYTES
 
 
 def abandoned(folder: Path) -> Iterator[Journal]:

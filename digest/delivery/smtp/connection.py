@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import ssl
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,7 +25,17 @@ from digest.delivery.smtp.server import Security, Server, Unreachable
 from digest.delivery.smtp.wire import Lost, Wire, connect, look_up
 
 BeforeDot = Callable[[int], Awaitable[bool]]
-Step = tuple[bytes, Sequence[Phase]]  # commands that leave in one write, and what each is answered in
+Step = tuple[bytes, tuple[Phase, ...]]  # commands that leave in one write, and what each is answered in
+
+# What nearly every server says to nearly every mail; anything else is read reply by reply.
+_YES, _GO_ON = rb"25[0-9] [^\n]{0,500}\n", rb"354 [^\n]{0,500}\n"
+_USUAL = {
+    (Phase.MAIL, Phase.RCPT, Phase.DATA): re.compile(_YES + _YES + _GO_ON),
+    (Phase.MAIL,): re.compile(_YES),
+    (Phase.RCPT,): re.compile(_YES),
+    (Phase.DATA,): re.compile(_GO_ON),
+    (Phase.EOD,): re.compile(rb"250 [^\n]{0,500}\n"),
+}
 
 
 def always(_id: int) -> bool:
@@ -220,15 +231,19 @@ class Connection:
                 return refused
         return None
 
-    async def _answers(self, awaited: Sequence[Phase]) -> Outcome | None:
+    async def _answers(self, awaited: tuple[Phase, ...]) -> Outcome | None:
         """Read every answer to one write; the first refusal counts, and the connection is made fit for the next mail."""
+        wire, timeout_s = self._live, self._server.command_timeout_s
+        self._phase = awaited[0]
+        if await wire.reads(_USUAL[awaited], timeout_s):
+            self._phase = awaited[-1]
+            return None
         refused: Outcome | None = None
         is_in_data = False
-        wire = self._live
         for phase in awaited:
             self._phase = phase
             try:
-                lines = wire.reply() or await wire.read_reply(self._server.command_timeout_s)
+                lines = await wire.read_reply(timeout_s)
             except Lost:
                 if refused is None:
                     raise
@@ -260,10 +275,9 @@ class Connection:
                 return refused
             raise
         self._phase = Phase.EOD
-        lines = await wire.read_reply(server.eod_timeout_s)
-        if lines[0].startswith(b"250 "):
-            return TAKEN  # as nearly all are; how the server words it is of no interest
-        reply = parse_reply(lines)
+        if await wire.reads(_USUAL[Phase.EOD,], server.eod_timeout_s):
+            return TAKEN  # as nearly all are
+        reply = parse_reply(await wire.read_reply(server.eod_timeout_s))
         if not (_is_yes(reply) or _is_no(reply)):
             self._abandon()
         return judge(Phase.EOD, reply)

@@ -182,9 +182,10 @@ class Places:
         self._hand_out()
 
     def _hand_out(self) -> None:
-        if len(self._held) == self._count:
-            return
-        for who in [one for one in self._queue if one in self._ready][: self._count - len(self._held)]:
+        while len(self._held) < self._count:
+            who = next(filter(self._ready.__contains__, self._queue), None)
+            if who is None:
+                return
             self._queue.remove(who)
             self._held[who] = monotonic()
             self._loop.call(who)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
+import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
@@ -69,7 +70,7 @@ class Wire:
     def _send(self, pieces: Sequence[bytes]) -> int:
         return self._socket.send(b"".join(pieces)) if self._is_encrypted else self._socket.sendmsg(pieces)
 
-    def reply(self) -> list[bytes] | None:
+    def _reply(self) -> list[bytes] | None:
         """The lines of the next reply, where all of it has come already; `Lost` when it has no end."""
         while self._unread:
             line, newline, rest = self._unread.partition(b"\n")
@@ -86,10 +87,22 @@ class Wire:
                 raise Lost(f"the reply has more than {self._MOST_LINES} lines")
         return None
 
+    async def reads(self, usual: re.Pattern[bytes], timeout_s: float) -> bool:
+        """Whether what comes next is all that, and nothing else; anything else stays for `read_reply`.
+
+        `Lost` when nothing comes in time. One step for what nearly always comes, where its wording is of no interest.
+        """
+        if not self._unread:
+            self._unread = await self._more(monotonic() + timeout_s)
+        if not usual.fullmatch(self._unread):
+            return False
+        self._unread = b""
+        return True
+
     async def read_reply(self, timeout_s: float) -> list[bytes]:
         """The lines of the next reply, all of them within `timeout_s`; `Lost` when it is cut, late or has no end."""
         until = monotonic() + timeout_s
-        while (lines := self.reply()) is None:
+        while (lines := self._reply()) is None:
             self._unread += await self._more(until)
         return lines
 

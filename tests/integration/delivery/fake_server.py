@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-CLOSE = "close"  # instead of a reply: close the connection
+CLOSE = "close"  # instead of a reply, or as its last line: close the connection
 RESET = "reset"  # instead of a reply: be gone, as a host that crashes
 SILENCE = "silence"  # instead of a reply: none, until the test is over
 DRIP = "drip"  # instead of a reply: one that never ends, a byte at a time
@@ -83,7 +83,7 @@ class _Dialogue(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         self.socket: socket.socket = self.request
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.unread = b""
+        self.unread = self.unsaid = b""
         self.lines: list[str] = []
         self.server.heard.append(self.lines)
         with contextlib.suppress(_Gone, OSError):
@@ -92,6 +92,8 @@ class _Dialogue(socketserver.BaseRequestHandler):
             self._say(self.server.reply("greeting"))
             while True:
                 self._answer(self._line().decode("utf-8"))
+        with contextlib.suppress(OSError):
+            self._flush()
         self.socket.close()
 
     def _answer(self, line: str) -> None:
@@ -110,6 +112,7 @@ class _Dialogue(socketserver.BaseRequestHandler):
             raise _Gone
 
     def _encrypt(self) -> None:
+        self._flush()
         assert self.server.tls
         self.socket = self.server.tls.wrap_socket(self.socket, server_side=True)
 
@@ -121,6 +124,7 @@ class _Dialogue(socketserver.BaseRequestHandler):
 
     def _line(self) -> bytes:
         while b"\r\n" not in self.unread:
+            self._flush()
             chunk = self.socket.recv(65536)
             if not chunk:
                 raise _Gone
@@ -129,8 +133,9 @@ class _Dialogue(socketserver.BaseRequestHandler):
         return line
 
     def _say(self, words: str) -> None:
-        if words == CLOSE:
-            raise _Gone
+        """Replies to commands that came together leave together (RFC 2920 3.2)."""
+        if words in (RESET, SILENCE, DRIP):
+            self._flush()
         if words == RESET:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             raise _Gone
@@ -140,7 +145,14 @@ class _Dialogue(socketserver.BaseRequestHandler):
         while words == DRIP:
             self.socket.sendall(b"2")
             time.sleep(0.02)
-        self.socket.sendall(words.encode() + b"\r\n")
+        said, close, _ = words.partition(CLOSE)
+        self.unsaid += said.encode() + b"\r\n" * (not close)
+        if close:
+            raise _Gone
+
+    def _flush(self) -> None:
+        said, self.unsaid = self.unsaid, b""
+        self.socket.sendall(said)
 
 
 @contextlib.contextmanager

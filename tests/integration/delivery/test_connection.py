@@ -187,6 +187,35 @@ def test_it_defers_a_fault_before_the_dot(verb: str, fault: str) -> None:
         assert not connection.is_open
 
 
+@pytest.mark.parametrize(("verb", "phase"), [("MAIL", Phase.MAIL), ("RCPT", Phase.RCPT), ("DATA", Phase.DATA)])
+@pytest.mark.parametrize("ehlo", ["", NO_PIPELINING])
+def test_it_says_in_which_phase_a_connection_was_lost(ehlo: str, verb: str, phase: Phase) -> None:
+    with fake_server(**({"EHLO": ehlo} if ehlo else {}), **{verb: CLOSE}) as fake, Talk(at(fake)) as connection:
+        assert connection.send(MAIL).phase is phase
+
+
+def test_it_counts_a_connection_lost_in_mid_mail_against_the_data() -> None:
+    with (
+        fake_server(EHLO="250-here\r\n250 PIPELINING", DATA=f"354 go on\r\n{CLOSE}") as fake,
+        Talk(at(fake)) as connection,
+    ):
+        outcome = connection.send(MAIL._replace(data=BODY * 1_000_000))
+    assert (outcome.verdict, outcome.phase) == (Verdict.DEFERRED, Phase.DATA)
+
+
+def test_it_reads_replies_that_come_one_by_one_or_have_several_lines() -> None:
+    with fake_server(MAIL="250-so\r\n250-far\r\n250 good", RCPT="251 passed on") as fake, Talk(at(fake)) as connection:
+        assert [connection.send(MAIL).verdict for _ in range(2)] == [Verdict.SUBMITTED] * 2
+
+
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT"])
+def test_it_takes_no_other_yes_for_the_answer_to_a_command(verb: str) -> None:
+    with fake_server(**{verb: "220 mail.example.org ready"}) as fake, Talk(at(fake)) as connection:
+        assert connection.send(MAIL).verdict is Verdict.DEFERRED
+        assert not connection.is_open
+    assert fake.mails == []
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -211,6 +240,8 @@ def test_it_calls_a_fault_after_the_dot_uncertain(fault: str) -> None:
 @pytest.mark.parametrize(
     ("said", "verdict", "against"),
     [
+        ("251 2.1.5 passed on", Verdict.SUBMITTED, Against.NOBODY),
+        ("250-2.0.0 queued\r\n250 thank you", Verdict.SUBMITTED, Against.NOBODY),
         ("451 4.3.0 later", Verdict.DEFERRED, Against.MOMENT),
         ("421 4.3.2 bye", Verdict.DEFERRED, Against.MOMENT),
         ("552 5.3.4 too big", Verdict.REFUSED, Against.MESSAGE),
@@ -220,7 +251,7 @@ def test_it_calls_a_fault_after_the_dot_uncertain(fault: str) -> None:
 def test_it_knows_what_the_last_reply_means(said: str, verdict: Verdict, against: Against) -> None:
     with fake_server(dot=said) as fake, Talk(at(fake)) as connection:
         outcome = connection.send(MAIL)
-        assert (outcome.verdict, outcome.against) == (verdict, against)
+        assert (outcome.verdict, outcome.against, outcome.code) == (verdict, against, int(said[:3]))
         assert connection.is_open is not said.startswith("421")
 
 
